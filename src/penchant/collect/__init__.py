@@ -1,0 +1,13 @@
+"""Collect: the event log, and the sources that fill it."""
+
+from penchant.registry import Registry
+
+LOGS = Registry(
+    "event log",
+    "penchant.collect.log",
+    {
+        "memory": "penchant.collect.log.memory:MemoryLog",
+        "sql": "penchant.collect.log.sql:SqlLog",
+        "parquet": "penchant.collect.log.parquet:ParquetLog",
+    },
+)

@@ -1,0 +1,151 @@
+"""The event log in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy.engine import Connection
+
+from penchant.domain.row import COLUMNS, Row, log_schema
+from penchant.math.arrays import IntArray
+from penchant.storage.database import Database
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ALL = "position, " + ", ".join(COLUMNS)
+_COPY_FROM = 500
+"""Rows from which PostgreSQL's COPY beats inserts."""
+
+
+class SqlLog:
+    """Rows in the table ``event``; a unique index on the event id makes ingest idempotent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._bind = "?" if database.sqlite else "%s"
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Return the database's transaction."""
+        return self._database.transaction()
+
+    def append(self, rows: Sequence[Row]) -> IntArray:
+        """Append rows; see ``EventLog.append``."""
+        if not rows:
+            return np.zeros(0, dtype=np.int64)
+        with self._database.transaction() as connection:
+            first = self._tail(connection) + 1
+            given = np.arange(first, first + len(rows), dtype=np.int64)
+            placed = [(first + i, *row) for i, row in enumerate(rows)]
+            if self._insert(connection, placed) < len(rows):
+                kept = connection.exec_driver_sql(
+                    f"SELECT position FROM event WHERE position >= {self._bind}",  # noqa: S608
+                    (first,),
+                )
+                given[~np.isin(given, np.fromiter((row[0] for row in kept), dtype=np.int64))] = 0
+        return given
+
+    def _insert(self, connection: Connection, placed: list[tuple[Any, ...]]) -> int:
+        binds = ", ".join([self._bind] * (len(COLUMNS) + 1))
+        if self._database.sqlite:
+            sql = f"INSERT OR IGNORE INTO event ({_ALL}) VALUES ({binds})"  # noqa: S608
+            return connection.exec_driver_sql(sql, placed if len(placed) > 1 else placed[0]).rowcount
+        if len(placed) < _COPY_FROM:
+            sql = f"INSERT INTO event ({_ALL}) VALUES ({binds}) ON CONFLICT (event_id) DO NOTHING"  # noqa: S608
+            return connection.exec_driver_sql(sql, placed if len(placed) > 1 else placed[0]).rowcount
+        connection.exec_driver_sql("CREATE TEMP TABLE incoming (LIKE event) ON COMMIT DROP")
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY incoming ({_ALL}) FROM STDIN") as copy:
+            for row in placed:
+                copy.write_row(row)
+        taken = connection.exec_driver_sql(
+            f"INSERT INTO event ({_ALL}) SELECT {_ALL} FROM incoming ORDER BY position ON CONFLICT (event_id) DO NOTHING"  # noqa: S608
+        ).rowcount
+        connection.exec_driver_sql("DROP TABLE incoming")
+        return taken
+
+    def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
+        """Yield frames in position order; see ``EventLog.read``."""
+        while True:
+            frame = self._select("position > {} ORDER BY position LIMIT {}", (after, chunk))
+            if frame.height == 0:
+                return
+            after = int(frame["position"][-1])
+            yield frame
+
+    def of_user(self, user_id: str, upto_us: int | None = None) -> pl.DataFrame:
+        """Return a user's events; see ``EventLog.of_user``."""
+        if upto_us is None:
+            return self._select("user_id = {} ORDER BY position", (user_id,))
+        return self._select("user_id = {} AND at_us <= {} ORDER BY position", (user_id, upto_us))
+
+    def span(self, from_us: int, upto_us: int) -> pl.DataFrame:
+        """Return the events of a span of time; see ``EventLog.span``."""
+        return self._select("at_us BETWEEN {} AND {} ORDER BY position", (from_us, upto_us))
+
+    def at_positions(self, positions: Sequence[int]) -> list[tuple[int, Row]]:
+        """Return rows by position; see ``EventLog.at_positions``."""
+        wanted = [int(position) for position in set(positions)]
+        if not wanted:
+            return []
+        binds = ", ".join([self._bind] * len(wanted))
+        with self._database.reading() as connection:
+            sql = f"SELECT {_ALL} FROM event WHERE position IN ({binds}) ORDER BY position"  # noqa: S608
+            found = connection.exec_driver_sql(sql, tuple(wanted))
+            return [(row[0], Row(*row[1:])) for row in found]
+
+    def tail(self) -> int:
+        """Return the highest position ever given."""
+        with self._database.reading() as connection:
+            return self._tail(connection)
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        with self._database.reading() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM event").scalar() or 0)
+
+    def erase(self, user_id: str) -> int:
+        """Remove a user's rows; see ``EventLog.erase``. SQLite also overwrites them in the file."""
+        with self._database.transaction() as connection:
+            if self._database.sqlite:
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            self.set_mark("high_water", str(self._tail(connection)))
+            sql = f"DELETE FROM event WHERE user_id = {self._bind}"  # noqa: S608
+            return connection.exec_driver_sql(sql, (user_id,)).rowcount
+
+    def mark(self, name: str) -> str | None:
+        """Return the text kept under a name."""
+        with self._database.reading() as connection:
+            sql = f"SELECT value FROM mark WHERE name = {self._bind}"  # noqa: S608
+            found = connection.exec_driver_sql(sql, (name,)).scalar()
+        return None if found is None else str(found)
+
+    def set_mark(self, name: str, value: str) -> None:
+        """Keep a text under a name."""
+        with self._database.transaction() as connection:
+            sql = (
+                f"INSERT INTO mark (name, value) VALUES ({self._bind}, {self._bind}) "  # noqa: S608
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            )
+            connection.exec_driver_sql(sql, (name, value))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _tail(self, connection: Connection) -> int:
+        # Erased rows may have been the last ones; their positions must not come again.
+        found = connection.exec_driver_sql("SELECT max(position) FROM event").scalar() or 0
+        kept = connection.exec_driver_sql("SELECT value FROM mark WHERE name = 'high_water'").scalar() or 0
+        return max(int(found), int(kept))
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> pl.DataFrame:
+        import polars as pl
+
+        sql = f"SELECT {_ALL} FROM event WHERE {where.format(*[self._bind] * len(values))}"  # noqa: S608
+        with self._database.reading() as connection:
+            rows = [tuple(row) for row in connection.exec_driver_sql(sql, values)]
+        return pl.DataFrame(rows, schema=log_schema(), orient="row")

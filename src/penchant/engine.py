@@ -1,0 +1,370 @@
+"""The loop on one page: collect -> process -> profile -> interest -> recommend -> (evaluate) -> collect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from penchant import clock as clocks
+from penchant.clock import Clock, Moment
+from penchant.collect import LOGS
+from penchant.config import Settings, component_config
+from penchant.domain.event import Event, Receipt, Refusal
+from penchant.domain.interests import Evidence, Interest
+from penchant.domain.profile import Profile
+from penchant.domain.row import Row
+from penchant.domain.slate import Explanation, Recommendation
+from penchant.errors import ConfigError, EventError
+from penchant.interest import LEARNERS as INTEREST_LEARNERS
+from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
+from penchant.loop.fold import Ledger
+from penchant.process.label import LabelConfig
+from penchant.process.validate import Limits, validate
+from penchant.profile import LEARNERS as PROFILE_LEARNERS
+from penchant.storage.shelf import ModelShelf
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from penchant.loop.recommender import Recommender
+
+Given: TypeAlias = "Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]] | pl.DataFrame"
+CHUNK = 100_000
+
+
+class Engine:
+    """Takes events, keeps every user's interests right, and recommends from them.
+
+    One engine stands behind library, command line and servers. It may be used from several threads; writes queue up and
+    are committed together. ``at`` everywhere is the moment asked about (default: now): the answer knows every event that
+    happened up to then and none after it.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = clocks.now) -> None:
+        self.settings = settings
+        self._clock = clock
+        log, checkpoint, database = _storage(settings)
+        self._shelf = ModelShelf(database)
+        learned = self._shelf.load("tracker")
+        config = component_config(TrackerConfig, settings.components, "tracker")
+        self.tracker = Tracker(config, TrackerParameters.decode(learned[1]) if learned else None)
+        self._labels = component_config(LabelConfig, settings.components, "label")
+        learners = {name: PROFILE_LEARNERS[name]() for name in PROFILE_LEARNERS}
+        self._facts, self._behaviour, self._history = (learners[n] for n in ("facts", "behaviour", "history"))
+        learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
+        self.ledger = Ledger(log, checkpoint, {**learners, "tracker": self.tracker}, settings.checkpoint_events)
+        self._recommender: Recommender | None = None
+
+    @classmethod
+    def open(
+        cls, url: str | None = None, *, settings: Settings | None = None, clock: Clock = clocks.now, **overrides: Any
+    ) -> Engine:
+        """Return an engine on a log: in memory, in a SQLite file, in PostgreSQL, or in Parquet files.
+
+        Args:
+            url: ``sqlite:///penchant.db``, ``postgresql+psycopg://user@host/name``, ``parquet:///folder``; None means
+                what the settings say, which by default is memory.
+            settings: Where nothing else is given.
+            clock: Says what time it is; tests give a fixed one.
+            overrides: Single settings by name.
+
+        Raises:
+            ConfigError: When the URL or a setting is wrong.
+            StorageError: When the log cannot be opened.
+        """
+        given = (settings or Settings()).model_dump() | ({"url": url} if url else {}) | overrides
+        return cls(Settings.load(**given), clock)
+
+    # -- collect and process ---------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        events: Given,
+        *,
+        refused: Callable[[Refusal], None] | None = None,
+        mark: tuple[str, str] | None = None,
+    ) -> Receipt:
+        """Validate, label, append and fold events; when this returns, they are durable and every answer knows them.
+
+        Args:
+            events: One event or many, as mappings, ``Event`` objects or a Polars frame with the same names as columns.
+            refused: Called with every refused row; the receipt itself names the first 100.
+            mark: A name and a text kept in the log in the same transaction as the last of the events.
+
+        Returns:
+            How many were accepted, were there already (same ``event_id``), or were refused, and why.
+
+        Raises:
+            EventError: When a frame has an unknown or wrongly typed column; nothing of it is taken then.
+            StorageError: When the log cannot be written; nothing of the chunk is taken then.
+        """
+        if hasattr(events, "lazy"):
+            return self._ingest_frame(events, refused, mark)  # type: ignore[arg-type]
+        if isinstance(events, Event | Mapping):
+            events = (events,)
+        elif isinstance(events, str | bytes) or not isinstance(events, Iterable):
+            raise EventError(f"not events: {type(events).__name__}; give a mapping, an Event, many of them, or a frame")
+        now = self._clock()
+        limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
+        receipt, rows, row = Receipt(), [], -1
+        refusals: list[Refusal] = []
+        for row, event in enumerate(events):
+            try:
+                rows.append(validate(event, now, limits))
+            except EventError as error:
+                refusals.append(Refusal(row, str(error), repr(event)[:500]))
+            if len(rows) + len(refusals) >= CHUNK:
+                receipt += self._take(rows, refusals, refused, None)
+                rows, refusals = [], []
+        return receipt + self._take(rows, refusals, refused, mark)
+
+    def _take(
+        self,
+        rows: list[Row],
+        refusals: list[Refusal],
+        refused: Callable[[Refusal], None] | None,
+        mark: tuple[str, str] | None,
+    ) -> Receipt:
+        from penchant.process.label import label_rows
+
+        accepted = duplicates = late = 0
+        if rows or mark:
+            # The catalogue first, so that a batch may bring items and what was done with them.
+            rows.sort(key=lambda row: row[1] != "item")
+            position, late = self.ledger.append(rows, lambda given: label_rows(given, self._item_topics, self._labels), mark)
+            accepted = int(np.count_nonzero(position))
+            duplicates = len(rows) - accepted
+        return _receipt(accepted, duplicates, late, refusals, refused)
+
+    def _ingest_frame(
+        self, frame: pl.DataFrame, refused: Callable[[Refusal], None] | None, mark: tuple[str, str] | None
+    ) -> Receipt:
+        import polars as pl
+
+        from penchant.process.label import label_frame
+        from penchant.process.validate_frame import fill_ids, prepare_frame, verdicts
+
+        now = self._clock()
+        limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
+        if isinstance(frame, pl.LazyFrame):
+            frame = frame.collect()
+        prepared = prepare_frame(frame, now)
+        receipt, last = Receipt(), max(0, (prepared.height - 1) // CHUNK)
+        for number in range(last + 1):
+            chunk = prepared.slice(number * CHUNK, CHUNK)
+            reason = verdicts(chunk, limits)
+            wrong = reason.is_not_null()
+            refusals = [
+                Refusal(number * CHUNK + i, why, repr(frame.row(number * CHUNK + i, named=True))[:500])
+                for i, why in zip(wrong.arg_true().to_list(), reason.drop_nulls().to_list(), strict=True)
+            ]
+            good = fill_ids(chunk.filter(~wrong))
+            good = pl.concat([good.filter(pl.col("type") == "item"), good.filter(pl.col("type") != "item")])
+            good = label_frame(good, self._item_topics, self._labels)
+            rows: list[Row] = good.rows()  # type: ignore[assignment]
+            position, late = self.ledger.append(rows, mark=mark if number == last else None, frame=good)
+            accepted = int(np.count_nonzero(position))
+            receipt += _receipt(accepted, len(rows) - accepted, late, refusals, refused)
+        return receipt
+
+    def _item_topics(self, item_id: str) -> tuple[str, ...]:
+        item = self.ledger.states.get("catalog", item_id)
+        return item.topics if item else ()
+
+    # -- profile and interest --------------------------------------------------------------------------------------
+
+    def profile(self, user_id: str, at: Moment | None = None, n: int = 10) -> Profile:
+        """Return what is known of a user: facts, behaviour, and the ``n`` strongest interests."""
+        when = self._when(at)
+        behaviour = self.ledger.state_at("behaviour", user_id, when)
+        facts = self.ledger.state_at("facts", user_id, when)
+        read_facts = self._facts.read(facts, when)
+        read_behaviour = self._behaviour.read(behaviour, when)
+        return Profile(
+            user_id=user_id,
+            at=clocks.from_s(when),
+            known=bool(read_facts) or read_behaviour.n_events > 0,
+            facts=read_facts,
+            behaviour=read_behaviour,
+            interests=tuple(self.interests(user_id, n, at=clocks.from_s(when))),
+        )
+
+    def interests(self, user_id: str, n: int = 10, at: Moment | None = None) -> list[Interest]:
+        """Return a user's ``n`` most probable topics, of those that the user ever touched; none for an unknown user."""
+        from penchant.interest.describe import Described, describe, recent_of
+
+        when = self._when(at)
+        state = self.ledger.state_at("tracker", user_id, when)
+        if not state.topic.size:
+            return []
+        population = self.ledger.population("topic_population", when, self.tracker.config.population_half_life_days)
+        recent = self._history.recent(self.ledger.state_at("history", user_id, when))
+        described: list[Described] = describe(self.tracker, state, when, population, recent, n)
+        if any(not one.evidence for one in described):
+            # Some interest rests on events older than those in memory: look into the log.
+            whole = recent_of(self.ledger.of_user(user_id, when))
+            described = describe(self.tracker, state, when, population, whole, n)
+        rows = dict(self.ledger.log.at_positions([position for one in described for position, _ in one.evidence]))
+        return [
+            Interest(
+                self.ledger.topics.ids[one.topic],
+                one.probability,
+                one.interval,
+                one.long_term,
+                one.short_term,
+                one.trend,
+                one.trend_interval,
+                tuple(
+                    Evidence(row.event_id, row.type, clocks.from_us(row.at_us), row.item_id, share)
+                    for position, share in one.evidence
+                    if (row := rows.get(position)) is not None
+                ),
+            )
+            for one in described
+        ]
+
+    # -- recommend -------------------------------------------------------------------------------------------------
+
+    @property
+    def recommender(self) -> Recommender:
+        """Return the part that recommends; built when it is first needed."""
+        if self._recommender is None:
+            from penchant.loop.recommender import Recommender
+
+            with self.ledger.locked():
+                self._recommender = self._recommender or Recommender(self.ledger, self.settings, self._shelf)
+        return self._recommender
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int = 10,
+        at: Moment | None = None,
+        context: Mapping[str, Any] | None = None,
+        exclude: Iterable[str] | None = None,
+        strategy: str | None = None,
+    ) -> list[Recommendation]:
+        """Return ``n`` items for a user, each with its source, reason and the user's events behind it.
+
+        Args:
+            user_id: May be unknown: then what is popular and new is recommended.
+            n: Length of the list, at least 1.
+            at: The moment asked about.
+            context: What the caller says of the situation; handed to every source.
+            exclude: Item ids to leave out.
+            strategy: Name of one candidate source; None for the whole pipeline.
+
+        Raises:
+            UnknownNameError: When there is no such strategy.
+        """
+        if n < 1:
+            raise ConfigError(f"n is {n}; at least 1")
+        return self.recommender.recommend(user_id, n, self._when(at), context or {}, exclude or (), strategy)
+
+    def explain(self, user_id: str, item_id: str, at: Moment | None = None) -> Explanation:
+        """Return why an item is, or is not, recommended to a user."""
+        return self.recommender.explain(user_id, item_id, self._when(at))
+
+    # -- learn, rebuild, forget ------------------------------------------------------------------------------------
+
+    def fit(self, what: Iterable[str] | None = None) -> dict[str, Any]:
+        """Fit models on the log: the tracker's mixture, the item neighbours, the weights of the blend.
+
+        Args:
+            what: Names to fit; None for all: ``tracker``, ``item_knn``, ``blend``.
+
+        Returns:
+            What was learned and how long it took, by name.
+
+        Raises:
+            UnknownNameError: When there is no such model.
+        """
+        from penchant.loop.fitting import Fitting
+
+        names = tuple(Fitting.STEPS) if what is None else tuple(what)
+        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock)
+        report = fitting.run(names)
+        if "tracker" in names:
+            self._use(fitting.tracker)
+        return report
+
+    def _use(self, tracker: Tracker) -> None:
+        """Read interests with newly learned parameters from now on; the states stay as they are."""
+        self.tracker = tracker
+        self.ledger.learners["tracker"] = tracker
+
+    def rebuild(self) -> int:
+        """Fold the whole log again; return how many events. The states come out the same, bit for bit."""
+        return self.ledger.rebuild()
+
+    def forget(self, user_id: str) -> int:
+        """Remove a user from the log, the states and the population's counts; return how many events were erased.
+
+        Fitted models hold no user ids; they lose the user's influence at the next ``fit``.
+        """
+        return self.ledger.forget(user_id)
+
+    def now(self) -> float:
+        """Return the engine's present moment, seconds since 1970."""
+        return clocks.to_s(self._clock())
+
+    def _when(self, at: Moment | None) -> float:
+        if at is None:
+            return self.now()
+        try:
+            return clocks.to_s(clocks.parse_moment(at))
+        except ValueError as error:
+            raise ConfigError(f"at: {error}") from None
+
+    @property
+    def log(self) -> Any:
+        """Return the event log."""
+        return self.ledger.log
+
+    def checkpoint(self) -> None:
+        """Write every state that has news; a restart then replays nothing."""
+        self.ledger.checkpoint()
+
+    def close(self) -> None:
+        """Write what waits and close the log."""
+        self.ledger.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> Literal[False]:
+        self.close()
+        return False
+
+
+def _receipt(
+    accepted: int, duplicates: int, late: int, refusals: list[Refusal], refused: Callable[[Refusal], None] | None
+) -> Receipt:
+    reasons: dict[str, int] = {}
+    for refusal in refusals:
+        reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
+        if refused is not None:
+            refused(refusal)
+    return Receipt(accepted, duplicates, len(refusals), late, reasons, tuple(refusals[:100]))
+
+
+def _storage(settings: Settings) -> tuple[Any, Any, Any]:
+    """Return ``(log, checkpoint, database)`` for the settings' URL; the last two None where there are none."""
+    kind, _, rest = settings.url.partition("://")
+    if settings.url in ("memory", "sqlite://", "sqlite:///:memory:"):
+        return LOGS["memory"](), None, None
+    if kind == "parquet":
+        return LOGS["parquet"](rest.removeprefix("/")), None, None
+    if kind.partition("+")[0] not in ("sqlite", "postgresql"):
+        raise ConfigError(
+            f"cannot open {settings.url!r}; use memory, sqlite:///file.db, postgresql+psycopg://user@host/name or "
+            "parquet:///folder"
+        )
+    from penchant.profile.states import SqlCheckpoint
+    from penchant.storage.database import Database
+
+    database = Database(settings.url, settings.durability)
+    return LOGS["sql"](database), SqlCheckpoint(database), database
+

@@ -1,0 +1,17 @@
+"""Interest: what a user cares about, how much, and which way it moves."""
+
+from penchant.registry import Registry
+
+LEARNERS = Registry("learner", "penchant.interest.learner", {"tracker": "penchant.interest.tracker:Tracker"})
+
+TOPIC_MODELS = Registry(
+    "topic model",
+    "penchant.interest.topic_model",
+    {
+        "tracker": "penchant.interest.baselines:TrackerModel",
+        "static": "penchant.interest.baselines:Static",
+        "popularity": "penchant.interest.baselines:Popularity",
+        "last_k": "penchant.interest.baselines:LastK",
+        "ema": "penchant.interest.baselines:Ema",
+    },
+)

@@ -1,0 +1,159 @@
+"""Fit what can be fitted, on the log, with time in mind: what is learned from later is tried on later still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+
+from penchant.clock import DAY_S, Clock, day_of, to_us
+from penchant.domain.batch import EventBatch
+from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
+from penchant.domain.interactions import Interactions
+from penchant.domain.slate import Candidates
+from penchant.errors import UnknownNameError
+from penchant.interest.mixture import fit_mixture
+from penchant.interest.prequential import collect_evidence
+from penchant.interest.tracker import Tracker
+from penchant.loop.fold import Ledger
+from penchant.loop.recommender import Recommender
+from penchant.math.arrays import IntArray
+from penchant.profile.population import by_day
+from penchant.recommend.blend import BlendConfig
+from penchant.recommend.blending import learn_weights
+from penchant.storage.shelf import ModelShelf
+
+MAX_TRACKER_USERS = 400
+MAX_BLEND_USERS = 250
+_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
+
+
+@dataclass
+class Fitting:
+    """One run of fitting on everything in the log."""
+
+    ledger: Ledger
+    recommender: Recommender
+    shelf: ModelShelf
+    seed: int
+    clock: Clock
+
+    STEPS: ClassVar[tuple[str, ...]] = ("tracker", "item_knn", "blend")
+
+    def __post_init__(self) -> None:
+        tracker: Any = self.ledger.learners["tracker"]
+        self.tracker: Tracker = tracker
+        self.batch = EventBatch.from_frame(self.ledger.events(), self.ledger.items, self.ledger.topics)
+        self.position = int(self.batch.position[-1]) if len(self.batch) else 0
+        self.interactions = interactions_of(self.batch)
+
+    def run(self, names: Iterable[str]) -> dict[str, Any]:
+        """Fit the named models in the order of ``STEPS``; return what was learned and the seconds it took."""
+        chosen = list(names)
+        for name in chosen:
+            if name not in self.STEPS:
+                raise UnknownNameError("model to fit", name, self.STEPS)
+        report: dict[str, Any] = {"events": len(self.batch)}
+        steps: dict[str, Callable[[], dict[str, Any]]] = {
+            "tracker": self._tracker,
+            "item_knn": self._item_knn,
+            "blend": self._blend,
+        }
+        for name in self.STEPS:
+            if name in chosen:
+                began = time.perf_counter()
+                report[name] = steps[name]()
+                report[name]["seconds"] = round(time.perf_counter() - began, 3)
+        return report
+
+    def _save(self, name: str, data: bytes) -> None:
+        self.shelf.save(name, self.position, to_us(self.clock()), data)
+
+    def _sample(self, users: list[str], n: int, step: int) -> set[str]:
+        rng = np.random.default_rng([self.seed, step])
+        return set(users) if len(users) <= n else {users[i] for i in rng.choice(len(users), n, replace=False)}
+
+    def _tracker(self) -> dict[str, Any]:
+        """Learn the tracker's mixture from events after the first quarter of the log."""
+        config = self.tracker.config
+        groups = self.batch.groups("user", Tracker.types)
+        users = self._sample([user_id for user_id, rows in groups if rows.size >= 2], MAX_TRACKER_USERS, 1)
+        days = {int(key): state for key, state in self.ledger.states.every("topic_population").items()}
+        population = by_day(days, config.population_half_life_days, len(self.ledger.topics))
+        from_s = float(np.quantile(self.batch.at, 0.25)) if len(self.batch) else 0.0
+        evidence = collect_evidence(self.batch, self.tracker, population, users, from_s)
+        parameters = fit_mixture(evidence)
+        self.tracker = Tracker(config, parameters)
+        self._save("tracker", parameters.encode())
+        return {"users": len(users), "topics_asked": evidence.weight.size, "weights": parameters.weights.tolist()}
+
+    def _item_knn(self) -> dict[str, Any]:
+        source: Any = self.recommender.pipeline.sources["item_knn"]
+        if self.interactions.user.size:
+            source.fit(self.interactions)
+            self._save("item_knn", source.encode())
+        return {"interactions": int(self.interactions.user.size), "items": self.interactions.n_items}
+
+    def _blend(self) -> dict[str, Any]:
+        """Learn the weights on the last tenth of the log, with neighbours that have not seen it."""
+        repeat_share = self.interactions.repeat_share()
+        pipeline = self.recommender.pipeline
+        start = {name: weight for name, weight in BlendConfig().weights.items() if name in pipeline.config.sources}
+        self.recommender.use_blend(start, repeat_share)
+        # At the end of a day the population's counts are ready: no partial day to fold for each question.
+        cut = day_of(float(np.quantile(self.interactions.at, 0.9))) * DAY_S - 1e-6 if self.interactions.at.size else 0.0
+        asked = self._asked(cut)
+        weights, after, before = start, 0.0, 0.0
+        if len(asked) >= 20:
+            weights, after, before = learn_weights(asked, start, 10, np.random.default_rng([self.seed, 3]))
+        self.recommender.use_blend(weights, repeat_share)
+        self._save("blend", msgspec.json.encode({"weights": weights, "repeat_share": repeat_share}))
+        return {
+            "users": len(asked),
+            "weights": weights,
+            "ndcg@10": after,
+            "ndcg@10_before": before,
+            "repeat_share": repeat_share,
+        }
+
+    def _asked(self, cut: float) -> list[tuple[dict[str, Candidates], IntArray]]:
+        """Return, for users active on both sides of the cut, what the sources proposed then and what was taken later."""
+        late = self.interactions.at > cut
+        early_users = np.unique(self.interactions.user[~late])
+        both = np.intersect1d(early_users, np.unique(self.interactions.user[late]))
+        users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
+        sources = self.recommender.pipeline.sources
+        honest: Any = type(sources["item_knn"])(sources["item_knn"].config)  # type: ignore[attr-defined]
+        honest.fit(interactions_of(self.batch, cut))
+        kept, sources["item_knn"] = sources["item_knn"], honest
+        asked = []
+        try:
+            for user in both.tolist():
+                user_id = self.batch.users[user]
+                if user_id not in users:
+                    continue
+                query = self.recommender.query(user_id, 10, cut, {})
+                taken = np.unique(self.interactions.item[late & (self.interactions.user == user)]).astype(np.int64)
+                taken = taken[query.allowed[taken]]
+                if taken.size:
+                    asked.append((self.recommender.pipeline.proposals(query), taken))
+        finally:
+            sources["item_knn"] = kept
+        return asked
+
+
+def interactions_of(batch: EventBatch, upto: float = np.inf) -> Interactions:
+    """Return the events of users with items that speak for interest, up to a moment."""
+    keep = (batch.user >= 0) & (batch.item >= 0) & (_WEIGHT[batch.type] > 0) & (batch.at <= upto)
+    return Interactions(
+        batch.user[keep],
+        batch.item[keep],
+        batch.at[keep],
+        _WEIGHT[batch.type[keep]],
+        len(batch.users),
+        len(batch.items),
+    )

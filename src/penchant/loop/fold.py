@@ -1,0 +1,323 @@
+"""The one fold: rows -> log -> states; the same for live events, imports, restarts, rebuilds and evaluation."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.clock import day_of
+from penchant.collect.contract import EventLog
+from penchant.domain.batch import EventBatch
+from penchant.domain.learner import Learner
+from penchant.domain.row import Row, frame_schema, log_schema
+from penchant.domain.vocabulary import Vocabulary
+from penchant.math.arrays import FloatArray, IntArray
+from penchant.process.order import late
+from penchant.profile.behaviour import BehaviourLearner
+from penchant.profile.population import DayState, DecayedCounts
+from penchant.profile.states import Checkpoint, States
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FLUSH_AT_ONCE = 100
+"""States written with one commit while events come in: no event pays for more."""
+WAITING = 1000
+"""States with news that may wait before they are written."""
+MANY = 500
+"""Keys in a batch from which all states of a learner are brought in at once."""
+BULK = 512
+"""Rows from which arrays are built through a frame."""
+
+
+@dataclass
+class _Work:
+    """Rows on their way into the log, and what became of them."""
+
+    rows: Sequence[Row]
+    prepare: Callable[[Sequence[Row]], Sequence[Row]]
+    mark: tuple[str, str] | None
+    frame: pl.DataFrame | None
+    done: bool = False
+    error: BaseException | None = None
+    position: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    late: int = 0
+
+
+class Ledger:
+    """The log, the states that were folded from it, and the way from one to the other.
+
+    Writers queue; whoever gets the lock writes everything that waits in one transaction (group commit) and folds it.
+    A state in memory therefore never knows an event that the log could lose.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        checkpoint: Checkpoint | None,
+        learners: Mapping[str, Learner[Any]],
+        checkpoint_events: int = 10_000,
+    ) -> None:
+        self.log = log
+        self.learners = dict(learners)
+        self.items = Vocabulary(checkpoint.vocabulary("item") if checkpoint else ())
+        self.topics = Vocabulary(checkpoint.vocabulary("topic") if checkpoint else ())
+        self.states = States(self.learners, checkpoint, {"item": self.items, "topic": self.topics})
+        self.watchers: list[Callable[[str, Mapping[str, Any]], None]] = []
+        self._checkpoint_events = checkpoint_events
+        self._lock = threading.RLock()
+        self._queue: deque[_Work] = deque()
+        self._counts: dict[str, DecayedCounts] = {}
+        self._folded = checkpoint.position() if checkpoint else 0
+        self._kept = self._folded
+        self.catch_up()
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        rows: Sequence[Row],
+        prepare: Callable[[Sequence[Row]], Sequence[Row]] = lambda rows: rows,
+        mark: tuple[str, str] | None = None,
+        frame: pl.DataFrame | None = None,
+    ) -> tuple[IntArray, int]:
+        """Append rows to the log and fold what is new.
+
+        Args:
+            rows: Valid rows.
+            prepare: Called in log order, under the lock, just before the append (labelling needs the catalogue of that
+                moment); returns the rows to append, as many.
+            mark: A name and a text to keep in the same transaction.
+            frame: The same rows as a frame, where there is one: arrays are then built from it.
+
+        Returns:
+            The position of every row, 0 for a duplicate; and how many of the new ones were late.
+        """
+        work = _Work(rows, prepare, mark, frame)
+        self._queue.append(work)
+        with self._lock:
+            if not work.done:
+                self._commit()
+        if work.error is not None:
+            raise work.error
+        return work.position, work.late
+
+    def _commit(self) -> None:
+        waiting: list[_Work] = []
+        while self._queue:
+            waiting.append(self._queue.popleft())
+        try:
+            flushing = self._flush_size()
+            with self.log.transaction():
+                self._catch_up()
+                if flushing:
+                    self.states.flush(flushing, self._folded)
+                for work in waiting:
+                    work.rows = work.prepare(work.rows)
+                    work.position = self.log.append(work.rows)
+                    if work.mark is not None:
+                        self.log.set_mark(*work.mark)
+            if flushing:
+                self.states.flushed(flushing)
+                self._kept = self._folded
+            for work in waiting:
+                self._fold_work(work)
+        except BaseException as error:
+            for work in waiting:
+                work.error = error
+            raise
+        finally:
+            for work in waiting:
+                work.done = True
+
+    def _flush_size(self) -> int:
+        behind = self._folded - self._kept > self._checkpoint_events and self.states.waiting > 0
+        return FLUSH_AT_ONCE if behind or self.states.waiting > WAITING else 0
+
+    def _fold_work(self, work: _Work) -> None:
+        new = np.flatnonzero(work.position)
+        if new.size == 0:
+            return
+        batch = self._batch(work, new)
+        work.late = self._count_late(batch)
+        self._fold(batch)
+        self._folded = max(self._folded, int(work.position[new[-1]]))
+
+    def _batch(self, work: _Work, new: IntArray) -> EventBatch:
+        """Return the new rows as arrays, through a frame when they are many."""
+        position = work.position[new]
+        if work.frame is None and new.size < BULK:
+            return EventBatch.from_rows([work.rows[i] for i in new], position, self.items, self.topics)
+        import polars as pl
+
+        frame = work.frame
+        if frame is None:
+            frame = pl.DataFrame(work.rows, schema=frame_schema(), orient="row")
+        frame = frame.with_columns(pl.Series("position", work.position))
+        if new.size < frame.height:
+            frame = frame.filter(pl.col("position") > 0)
+        return EventBatch.from_frame(frame, self.items, self.topics)
+
+    def _count_late(self, batch: EventBatch) -> int:
+        behaviour = self.learners["behaviour"]
+        newest = np.array(
+            [
+                behaviour.last_at(state) if (state := self.states.get("behaviour", user_id)) else -np.inf
+                for user_id in batch.users
+            ]
+        )
+        if len(batch) == 1:
+            return int(batch.user[0] >= 0 and batch.at[0] < newest[batch.user[0]])
+        counted = np.concatenate([rows for _, rows in batch.groups("user", BehaviourLearner.types)] or [np.zeros(0, int)])
+        counted.sort()
+        return int(late(batch.user[counted], batch.at[counted], newest).sum())
+
+    def _fold(self, batch: EventBatch, guard: bool = False) -> None:
+        """Fold a batch into every learner; with ``guard``, leave out what a state already reflects."""
+        for name, learner in self.learners.items():
+            mine = self._unknown(name, batch) if guard else batch
+            groups = mine.groups(learner.scope, learner.types)
+            if not groups:
+                continue
+            if len(groups) > MANY:
+                self.states.every(name)
+            states = {key: state for key, _ in groups if (state := self.states.get(name, key)) is not None}
+            self._put(name, learner.update(states, mine), int(mine.position[0]), int(mine.position[-1]))
+
+    def _unknown(self, name: str, batch: EventBatch) -> EventBatch:
+        learner = self.learners[name]
+        keep = np.ones(len(batch), dtype=np.bool_)
+        for key, rows in batch.groups(learner.scope, learner.types):
+            keep[rows] = batch.position[rows] > self.states.position(name, key)
+        return batch if keep.all() else batch.select(np.flatnonzero(keep))
+
+    def _put(self, name: str, changed: Mapping[str, Any], first: int, last: int) -> None:
+        self.states.put(name, changed, first, last)
+        if name in self._counts:
+            for key, state in changed.items():
+                self._counts[name].put(int(key), state)
+        for watcher in self.watchers:
+            watcher(name, changed)
+
+    def catch_up(self) -> int:
+        """Fold what another process, or this one before a crash, appended; return how many events."""
+        with self._lock:
+            return self._catch_up()
+
+    def _catch_up(self) -> int:
+        if self.log.tail() <= self._folded:
+            return 0
+        n = 0
+        for frame in self.log.read(self._folded):
+            batch = EventBatch.from_frame(frame, self.items, self.topics)
+            self._fold(batch, guard=True)
+            self._folded = int(batch.position[-1])
+            n += len(batch)
+        return n
+
+    def checkpoint(self) -> None:
+        """Write every state that has news, with the log position."""
+        with self._lock:
+            with self.log.transaction():
+                self.states.flush(None, self._folded)
+            self.states.flushed()
+            self._kept = self._folded
+
+    def rebuild(self) -> int:
+        """Throw every state away and fold the whole log again; return how many events."""
+        with self._lock, self.log.transaction():
+            for name in self.learners:
+                self.states.drop(name)
+            self._counts.clear()
+            for watcher in self.watchers:
+                watcher("", {})
+            self._folded = 0
+            n = self._catch_up()
+            self.states.flush(None, self._folded)
+        self.states.flushed()
+        self._kept = self._folded
+        return n
+
+    def forget(self, user_id: str) -> int:
+        """Remove every event and state of a user, and the user's share in what everybody did; return how many events."""
+        with self._lock:
+            with self.log.transaction():
+                self._catch_up()
+                frame = self.log.of_user(user_id)
+                if frame.height:
+                    batch = EventBatch.from_frame(frame, self.items, self.topics)
+                    for name in ("item_population", "topic_population"):
+                        learner: Any = self.learners[name]
+                        days = {key: self.states.get(name, key) for key, _ in batch.groups("day", learner.types)}
+                        self._put(name, learner.retract(days, batch), self._folded, self._folded)
+                erased = self.log.erase(user_id)
+                for name, learner in self.learners.items():
+                    if learner.scope == "user":
+                        self.states.drop(name, user_id)
+                self.states.flush(None, self._folded)
+            self.states.flushed()
+            return erased
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Return the writers' lock."""
+        return self._lock
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def state_at(self, learner: str, key: str, at: float) -> Any:
+        """Return a state that knows every event of its key up to ``at`` and none after it.
+
+        The live state serves when nothing in it is newer; otherwise the key's events up to then are folded anew.
+        """
+        fold = self.learners[learner]
+        state = self.states.get(learner, key)
+        if state is None:
+            return fold.start()
+        if fold.last_at(state) <= at:
+            return state
+        batch = self.of_user(key, at) if fold.scope == "user" else self._of_day(int(key), at)
+        return fold.update({}, batch).get(key) or fold.start()
+
+    def of_user(self, user_id: str, at: float) -> EventBatch:
+        """Return the user's events up to a moment."""
+        return EventBatch.from_frame(self.log.of_user(user_id, round(at * 1e6)), self.items, self.topics)
+
+    def _of_day(self, day: int, at: float) -> EventBatch:
+        return EventBatch.from_frame(self.log.span(day * 86_400_000_000, round(at * 1e6)), self.items, self.topics)
+
+    def population(self, learner: str, at: float, half_life_days: float) -> FloatArray:
+        """Return decayed counts of every item or topic as of a moment, shape (size of the vocabulary,)."""
+        with self._lock:
+            counts = self._counts.get(learner)
+            if counts is None:
+                counts = DecayedCounts()
+                for key, state in self.states.every(learner).items():
+                    counts.put(int(key), state)
+                self._counts[learner] = counts
+            day = day_of(at)
+            today: DayState | None = counts.days.get(day)
+            if today is not None and today.last_at > at:
+                today = self.state_at(learner, str(day), at)
+            size = len(self.items if learner == "item_population" else self.topics)
+            return counts.at(day, today, half_life_days, size)
+
+    def events(self) -> pl.DataFrame:
+        """Return the whole log as one frame."""
+        import polars as pl
+
+        frames = list(self.log.read())
+        return pl.concat(frames) if frames else pl.DataFrame(schema=log_schema())
+
+    def close(self) -> None:
+        """Write what waits and close the log."""
+        with self._lock:
+            self.checkpoint()
+            self.log.close()
+
+

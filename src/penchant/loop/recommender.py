@@ -1,0 +1,216 @@
+"""From a user id to a list: gather what is known, run the pipeline, say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from penchant.config import Settings, component_config
+from penchant.domain.profile import History, RecentTopics
+from penchant.domain.query import Query
+from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
+from penchant.errors import FormatError
+from penchant.loop.fold import Ledger
+from penchant.recommend.blend import Blend, BlendConfig
+from penchant.recommend.catalog_index import CatalogIndex
+from penchant.recommend.contract import FittedSource
+from penchant.recommend.pipeline import Pipeline, PipelineConfig
+from penchant.storage.shelf import ModelShelf
+
+SHOWN = 10
+"""Length of the list that "recommended" means in an explanation."""
+
+
+class Recommender:
+    """Answers for one engine. Keeps the catalogue as arrays and the fitted models at hand."""
+
+    def __init__(self, ledger: Ledger, settings: Settings, shelf: ModelShelf) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self.pipeline = Pipeline(component_config(PipelineConfig, settings.components, "pipeline"), settings.components)
+        self.index = CatalogIndex(self._ledger.items, self._ledger.topics)
+        self.index.put(self._ledger.states.every("catalog").values())
+        self._ledger.watchers.append(self._watch)
+        self.repeat_share = 0.0
+        self._load(shelf)
+
+    def _watch(self, learner: str, changed: Mapping[str, Any]) -> None:
+        if learner == "catalog":
+            self.index.put(changed.values())
+        elif not learner:
+            self.index.clear()
+
+    def _load(self, shelf: ModelShelf) -> None:
+        for source in self.pipeline.sources.values():
+            saved = shelf.load(source.name) if hasattr(source, "decode") else None
+            if saved is not None:
+                fitted: FittedSource = source  # type: ignore[assignment]
+                fitted.decode(saved[1])
+        saved = shelf.load("blend")
+        if saved is not None:
+            try:
+                learned = msgspec.json.decode(saved[1], type=dict[str, Any])
+            except msgspec.DecodeError as error:
+                raise FormatError(f"the saved blend is damaged ({error}); run fit again") from error
+            self.use_blend(learned["weights"], float(learned["repeat_share"]))
+
+    def use_blend(self, weights: Mapping[str, float], repeat_share: float) -> None:
+        """Rank with learned weights, unless the settings name their own, and note how much people repeat."""
+        self.repeat_share = repeat_share
+        if isinstance(self.pipeline.ranker, Blend) and "blend" not in self._settings.components:
+            self.pipeline.ranker = Blend(BlendConfig(weights=dict(weights)))
+
+    def _history(self, user_id: str, at: float) -> History:
+        learner: Any = self._ledger.learners["history"]
+        history: History = learner.read(self._ledger.state_at("history", user_id, at), at)
+        return history
+
+    def _recent(self, user_id: str, at: float) -> RecentTopics:
+        learner: Any = self._ledger.learners["history"]
+        recent: RecentTopics = learner.recent(self._ledger.state_at("history", user_id, at))
+        return recent
+
+    def query(
+        self,
+        user_id: str,
+        n: int,
+        at: float,
+        context: Mapping[str, Any],
+        exclude: Iterable[str] = (),
+    ) -> Query:
+        """Return everything that sources may ask about, as of a moment."""
+        ledger = self._ledger
+        tracker: Any = ledger.learners["tracker"]
+        counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
+        with ledger.locked():
+            item_topics, topic_items, since = self.index.arrays()
+            size = since.size
+        reading = tracker.read(ledger.state_at("tracker", user_id, at), at, _fit(counted, item_topics.shape[1]))
+        history = self._history(user_id, at)
+        allowed = np.ones(size, dtype=np.bool_)
+        for item_id in exclude:
+            number = ledger.items.number(item_id)
+            if 0 <= number < size:
+                allowed[number] = False
+        # Items that were not there yet at that moment must not be in its list.
+        allowed &= since <= at
+        if not self.seen_allowed:
+            allowed[history.item] = False
+        return Query(
+            user_id=user_id,
+            n=n,
+            at=at,
+            history=history,
+            reading=reading,
+            popularity=lambda half_life: _fit(ledger.population("item_population", at, half_life), size),
+            item_topics=item_topics,
+            topic_items=topic_items,
+            since=since,
+            allowed=allowed,
+            items=ledger.items,
+            topics=ledger.topics,
+            titles=self.index.title,
+            context=context,
+        )
+
+    @property
+    def seen_allowed(self) -> bool:
+        """Return whether items that the user dealt with may come again."""
+        config = self.pipeline.config
+        return config.seen == "allow" or (config.seen == "auto" and self.repeat_share >= config.repeat)
+
+    def recommend(
+        self,
+        user_id: str,
+        n: int,
+        at: float,
+        context: Mapping[str, Any],
+        exclude: Iterable[str],
+        strategy: str | None,
+    ) -> list[Recommendation]:
+        """Return the list; see ``Engine.recommend``."""
+        query = self.query(user_id, n, at, context, exclude)
+        ranked, parts = self.pipeline.run(query, strategy)
+        return self._explain_all(query, ranked, parts, range(min(n, ranked.item.size)))
+
+    def rank(self, user_id: str, n: int, at: float, strategy: str | None) -> list[str]:
+        """Return item ids only, without reasons: for evaluation."""
+        ranked, _ = self.pipeline.run(self.query(user_id, n, at, {}), strategy)
+        return [self._ledger.items.ids[item] for item in ranked.item[:n]]
+
+    def _explain_all(
+        self, query: Query, ranked: Candidates, parts: Mapping[str, Mapping[int, float]], places: Iterable[int]
+    ) -> list[Recommendation]:
+        chosen = []
+        for place in places:
+            item = int(ranked.item[place])
+            mine = {source: scores[item] for source, scores in parts.items() if item in scores}
+            source = max(mine, key=lambda name: mine[name])
+            chosen.append((item, float(ranked.score[place]), source, mine, self.pipeline.sources[source].because(query, item)))
+        wanted = {item: self._positions(query, because) for item, *_, because in chosen}
+        rows = dict(self._ledger.log.at_positions([p for positions in wanted.values() for p in positions]))
+        return [
+            Recommendation(
+                item_id=query.items.ids[item],
+                title=query.titles(item),
+                score=score,
+                source=source,
+                reason=because.text,
+                evidence=tuple(rows[p].event_id for p in wanted[item] if p in rows),
+                parts=mine,
+            )
+            for item, score, source, mine, because in chosen
+        ]
+
+    def _positions(self, query: Query, because: Because) -> list[int]:
+        """Return log positions of the user's events that a reason speaks of, at most three."""
+        if because.items:
+            place = {int(item): i for i, item in enumerate(query.history.item)}
+            return [int(query.history.last_position[place[item]]) for item in because.items if item in place][:3]
+        if because.topic is not None:
+            recent = self._recent(query.user_id, query.at)
+            mine = np.flatnonzero((recent.topic == because.topic) & (recent.weight > 0) & (recent.at <= query.at))
+            if mine.size:
+                return [int(p) for p in recent.position[mine[-3:]][::-1]]
+            starts, items = query.topic_items.indptr, query.topic_items.indices
+            within = np.isin(query.history.item, items[starts[because.topic] : starts[because.topic + 1]])
+            return [int(p) for p in query.history.last_position[within][-3:][::-1]]
+        return []
+
+    def explain(self, user_id: str, item_id: str, at: float) -> Explanation:
+        """Return why an item is, or is not, recommended; see ``Engine.explain``."""
+        query = self.query(user_id, SHOWN, at, {})
+        number = query.items.number(item_id)
+        if number < 0 or number >= query.allowed.size or not query.since[number] <= at:
+            reason = f"No event up to then has spoken of {item_id}"
+            return Explanation(user_id, item_id, "unknown_item", None, None, reason, {})
+        topics = query.item_topics.indices[query.item_topics.indptr[number] : query.item_topics.indptr[number + 1]]
+        liking = {query.topics.ids[topic]: float(query.reading.probability[topic]) for topic in topics}
+        if not query.allowed[number]:
+            reason = "You dealt with it before, and items are not recommended twice here"
+            return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
+        ranked, parts = self.pipeline.run(query)
+        place = np.flatnonzero(ranked.item == number)
+        if place.size == 0:
+            reason = "No source proposes it: " + _why_not(query, number, liking)
+            return Explanation(user_id, item_id, "not_a_candidate", None, None, reason, liking)
+        shown = self._explain_all(query, ranked, parts, [int(place[0])])[0]
+        verdict: Any = "recommended" if place[0] < SHOWN else "ranked"
+        return Explanation(user_id, item_id, verdict, int(place[0]) + 1, shown, shown.reason, liking)
+
+
+def _why_not(query: Query, item: int, liking: Mapping[str, float]) -> str:
+    best = max(query.reading.probability, default=0.0)
+    if not liking:
+        return "it has no topics, no buyers in common with your items, and is not popular"
+    topic = max(liking, key=lambda name: liking[name])
+    return f"{topic} is {liking[topic]:.1%} of what comes next for you (the first topic is {best:.1%}), and others lead in it"
+
+
+def _fit(values: Any, size: int) -> Any:
+    """Return an array of exactly ``size``: the vocabulary may have grown between two looks."""
+    return values[:size] if values.size >= size else np.concatenate([values, np.zeros(size - values.size)])
+

@@ -1,0 +1,211 @@
+"""Refuse bad events at the door, with a reason, and bring good ones into the one form of the log."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from penchant.clock import from_us, isoformat, parse_moment, to_us
+from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, PAYLOAD_FIELDS, TYPE_CODE, Event
+from penchant.domain.row import Row, encode_topics, to_row
+from penchant.errors import EventError
+
+MAX_ID = 256
+MAX_TOPICS = 32
+MAX_PAYLOAD = 65_536
+FIELDS: tuple[str, ...] = (
+    "event_id",
+    "type",
+    "user_id",
+    "item_id",
+    "at",
+    "arrived_at",
+    "value",
+    "amount",
+    "session_id",
+    "topics",
+    "payload",
+    *PAYLOAD_FIELDS,
+)
+_KNOWN = frozenset(FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Between which times an event may have happened, in microseconds since 1970."""
+
+    earliest_us: int
+    latest_us: int
+
+    @classmethod
+    def around(cls, now: datetime, tolerance: timedelta, earliest: datetime) -> Limits:
+        """Return the limits at a moment: a clock may run ahead by ``tolerance``."""
+        return cls(to_us(earliest), to_us(now + tolerance))
+
+
+def validate(given: Event | Mapping[str, Any], now: datetime, limits: Limits) -> Row:
+    """Return the event as a row of the log.
+
+    A missing ``at`` is the moment of arrival. A missing ``event_id`` becomes a hash of the content, so that the very
+    same event given twice counts once.
+
+    Args:
+        given: An event, or a mapping with the fields of ``FIELDS``.
+        now: When it arrived.
+        limits: When it may have happened.
+
+    Raises:
+        EventError: With the reason, when it cannot be taken.
+    """
+    if isinstance(given, Event):
+        row = to_row(given)
+    elif isinstance(given, Mapping):
+        row = _from_mapping(given, now)
+    else:
+        raise EventError(f"not an event: {type(given).__name__}; give a mapping or an Event")
+    _check(row, limits)
+    if not row.event_id:
+        row = row._replace(event_id=content_id(row))
+    return row
+
+
+def _from_mapping(given: Mapping[str, Any], now: datetime) -> Row:
+    unknown = [str(name) for name in given if name not in _KNOWN]
+    if unknown:
+        raise EventError(f"unknown field {unknown[0]!r}; put what has no field of its own under 'payload'")
+    payload = given.get("payload") or {}
+    if not isinstance(payload, Mapping):
+        raise EventError(f"payload must be an object, not {type(payload).__name__}")
+    payload = dict(payload)
+    for name in PAYLOAD_FIELDS:
+        if given.get(name) is not None:
+            payload[name] = given[name]
+    for name in ("attributes", "facts", "context"):
+        if name in payload and not isinstance(payload[name], Mapping):
+            raise EventError(f"{name} must be an object, not {type(payload[name]).__name__}")
+    return Row(
+        _text(given, "event_id") or "",
+        _text(given, "type") or "",
+        _text(given, "user_id"),
+        _text(given, "item_id"),
+        _time(given, "at", now),
+        _time(given, "arrived_at", now),
+        _number(given, "value"),
+        _number(given, "amount"),
+        _text(given, "session_id"),
+        encode_topics(_topics(given.get("topics"))),
+        _json(payload),
+    )
+
+
+def _text(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise EventError(f"{name} must be text, not {type(value).__name__}")
+
+
+def _number(given: Mapping[str, Any], name: str) -> float | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise EventError(f"{name} must be a number, not {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise EventError(f"{name} is not a finite number") from None
+
+
+def _time(given: Mapping[str, Any], name: str, now: datetime) -> int:
+    value = given.get(name)
+    if value is None:
+        return to_us(now)
+    try:
+        return to_us(parse_moment(value))
+    except ValueError as error:
+        raise EventError(f"{name}: {error}") from None
+
+
+def _topics(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = (value,)
+    if not isinstance(value, list | tuple) or not all(isinstance(topic, str) for topic in value):
+        raise EventError("topics must be a list of text")
+    topics = tuple(dict.fromkeys(topic.strip() for topic in value if topic.strip()))
+    if len(topics) > MAX_TOPICS:
+        raise EventError(f"{len(topics)} topics; at most {MAX_TOPICS}")
+    for topic in topics:
+        _check_id("a topic", topic)
+    return topics
+
+
+def _json(payload: dict[str, Any]) -> str | None:
+    if not payload:
+        return None
+    try:
+        text = msgspec.json.encode(payload).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EventError(f"payload is not JSON: {error}") from None
+    if "\ud800" <= max(text, default="") <= "\udfff" or not _finite(payload):
+        raise EventError("payload holds NaN, infinity or half a character")
+    return text
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(_finite(inner) for inner in value.values())
+    return all(_finite(inner) for inner in value) if isinstance(value, list | tuple) else True
+
+
+def _check_id(name: str, value: str) -> None:
+    if len(value) > MAX_ID:
+        raise EventError(f"{name} has {len(value)} characters; at most {MAX_ID}")
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise EventError(f"{name} holds a NUL or half a character")
+
+
+def _check(row: Row, limits: Limits) -> None:
+    """Apply every rule; ``validate_frame`` applies the same ones to columns, and a test holds the two together."""
+    if row.type not in TYPE_CODE:
+        raise EventError(f"unknown type {row.type[:40]!r}; known: {', '.join(EVENT_TYPES)}" if row.type else "no type")
+    if row.type == "item":
+        if row.user_id is not None:
+            raise EventError("an item event has no user_id")
+    elif not row.user_id:
+        raise EventError("no user_id")
+    if not row.item_id and (row.type in ITEM_REQUIRED or row.item_id == ""):
+        raise EventError(f"no item_id, which {row.type} needs" if row.item_id is None else "item_id is empty")
+    for name in ("event_id", "user_id", "item_id", "session_id"):
+        value = getattr(row, name)
+        if value:
+            _check_id(name, value)
+    if not limits.earliest_us <= row.at_us <= limits.latest_us:
+        when = "in the future" if row.at_us > limits.latest_us else f"before {isoformat(from_us(limits.earliest_us))}"
+        raise EventError(f"at is {when}")
+    for name in ("value", "amount"):
+        number = getattr(row, name)
+        if number is not None and not math.isfinite(number):
+            raise EventError(f"{name} is not a finite number")
+    if row.type == "rating" and row.value is None:
+        raise EventError("a rating needs a value")
+    if row.payload is not None and len(row.payload) > MAX_PAYLOAD:
+        raise EventError(f"payload of {len(row.payload):,} characters; at most {MAX_PAYLOAD:,}")
+
+
+def content_id(row: Row) -> str:
+    """Return an id made of everything the row says, except when it arrived."""
+    content = msgspec.json.encode([*row[1:5], *row[6:]])
+    return "h-" + hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,0 +1,16 @@
+"""Profile: what is known of users, items and days, as states folded from the event log."""
+
+from penchant.registry import Registry
+
+LEARNERS = Registry(
+    "learner",
+    "penchant.profile.learner",
+    {
+        "facts": "penchant.profile.facts:Facts",
+        "behaviour": "penchant.profile.behaviour:BehaviourLearner",
+        "history": "penchant.profile.history:HistoryLearner",
+        "item_population": "penchant.profile.population:ItemPopulation",
+        "topic_population": "penchant.profile.population:TopicPopulation",
+        "catalog": "penchant.profile.catalog:CatalogLearner",
+    },
+)

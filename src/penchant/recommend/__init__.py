@@ -1,0 +1,21 @@
+"""Recommend: candidate sources, a ranker, rerankers, and the pipeline that declares them."""
+
+from penchant.registry import Registry
+
+SOURCES = Registry(
+    "candidate source",
+    "penchant.recommend.source",
+    {
+        "popular": "penchant.recommend.popular:Popular",
+        "recent": "penchant.recommend.recent:Recent",
+        "item_knn": "penchant.recommend.item_knn:ItemKNN",
+        "interest": "penchant.recommend.affinity:InterestAffinity",
+        "new": "penchant.recommend.newest:Newest",
+    },
+)
+
+RANKERS = Registry("ranker", "penchant.recommend.ranker", {"blend": "penchant.recommend.blend:Blend"})
+
+RERANKERS = Registry(
+    "reranker", "penchant.recommend.reranker", {"spread": "penchant.recommend.spread:Spread"}
+)

@@ -1,0 +1,66 @@
+"""What candidate sources, rankers and rerankers must do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from penchant.domain.interactions import Interactions
+from penchant.domain.query import Query
+from penchant.domain.slate import Because, Candidates
+
+
+class CandidateSource(Protocol):
+    """Proposes items for a query. ``penchant.testing.SourceContract`` checks every registered one.
+
+    * items are distinct, allowed by the query, best first, at most ``n``; scores are finite and never rise;
+    * an unknown user and an empty catalogue get an answer (perhaps an empty one), not an error;
+    * the same query gives the same answer; nothing that happened after ``query.at`` matters.
+    """
+
+    name: str
+
+    def candidates(self, query: Query, n: int) -> Candidates:
+        """Return at most ``n`` items, best first."""
+        ...
+
+    def because(self, query: Query, item: int) -> Because:
+        """Return why this source proposes an item that it did propose."""
+        ...
+
+
+class FittedSource(CandidateSource, Protocol):
+    """A source that learns from all interactions at once; before that it proposes nothing."""
+
+    @property
+    def fitted(self) -> bool:
+        """Return whether ``fit`` or ``decode`` has happened."""
+        ...
+
+    def fit(self, interactions: Interactions) -> None:
+        """Learn from interactions."""
+        ...
+
+    def encode(self) -> bytes:
+        """Return what was learned as bytes: arrays and JSON values with a format number."""
+        ...
+
+    def decode(self, data: bytes) -> None:
+        """Take what ``encode`` wrote; ``FormatError`` when damaged."""
+        ...
+
+
+class Ranker(Protocol):
+    """Puts the candidates of all sources into one order."""
+
+    def rank(self, query: Query, proposals: Mapping[str, Candidates]) -> tuple[Candidates, dict[str, dict[int, float]]]:
+        """Return all candidates, best first, and each source's part of each score, ``{source: {item: part}}``."""
+        ...
+
+
+class Reranker(Protocol):
+    """Changes the order of a ranked list for a purpose other than accuracy."""
+
+    def rerank(self, query: Query, ranked: Candidates) -> Candidates:
+        """Return the list in a new order; may leave items out, never adds any."""
+        ...

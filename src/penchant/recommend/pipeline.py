@@ -1,0 +1,70 @@
+"""The declared way from a query to a list: sources -> ranker -> rerankers -> slate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penchant.domain.query import Query
+from penchant.domain.slate import Candidates
+from penchant.errors import UnknownNameError
+from penchant.recommend import RANKERS, RERANKERS, SOURCES
+from penchant.recommend.contract import CandidateSource, Ranker, Reranker
+
+
+class PipelineConfig(BaseModel):
+    """Which components make a recommendation, in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: tuple[str, ...] = ("recent", "item_knn", "interest", "popular", "new")
+    """Candidate sources; their order breaks no ties."""
+    ranker: str = "blend"
+    """Puts the candidates into one order."""
+    rerankers: tuple[str, ...] = ("spread",)
+    """Change the order afterwards, one after the other."""
+    pool: int = Field(default=100, ge=1)
+    """Candidates asked of every source."""
+    seen: Literal["auto", "allow", "exclude"] = "auto"
+    """Whether items that the user dealt with may come again; ``auto`` allows them where people repeat (see ``repeat``)."""
+    repeat: float = Field(default=0.2, ge=0, le=1)
+    """``auto`` allows seen items when at least this share of all interactions is with an item taken before."""
+
+
+class Pipeline:
+    """The built pipeline. A strategy is the name of one source: then its candidates alone make the list."""
+
+    def __init__(self, config: PipelineConfig, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self.config = config
+        self.sources: dict[str, CandidateSource] = {
+            name: _build(SOURCES[name], options.get(name, {})) for name in dict.fromkeys((*config.sources, *SOURCES))
+        }
+        self.ranker: Ranker = _build(RANKERS[config.ranker], options.get(config.ranker, {}))
+        self.rerankers: list[Reranker] = [_build(RERANKERS[name], options.get(name, {})) for name in config.rerankers]
+
+    def proposals(self, query: Query) -> dict[str, Candidates]:
+        """Return the candidates of every declared source."""
+        n = max(self.config.pool, query.n)
+        return {name: self.sources[name].candidates(query, n) for name in self.config.sources}
+
+    def run(self, query: Query, strategy: str | None = None) -> tuple[Candidates, dict[str, dict[int, float]]]:
+        """Return the whole ranked list, best first, and each source's part of each score.
+
+        Raises:
+            UnknownNameError: When there is no such strategy.
+        """
+        if strategy is None:
+            ranked, parts = self.ranker.rank(query, self.proposals(query))
+            for reranker in self.rerankers:
+                ranked = reranker.rerank(query, ranked)
+            return ranked, parts
+        if strategy not in self.sources:
+            raise UnknownNameError("strategy", strategy, self.sources)
+        ranked = self.sources[strategy].candidates(query, max(self.config.pool, query.n))
+        return ranked, {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}
+
+
+def _build(component: Any, options: Mapping[str, Any]) -> Any:
+    return component(component.Config(**options))
