@@ -169,6 +169,16 @@ class Engine:
             receipt += _receipt(accepted, len(rows) - accepted, late, refusals, refused)
         return receipt
 
+    def replay(self, frame: pl.DataFrame) -> int:
+        """Append rows of another log, in the log's schema, as they are; return how many were new."""
+        from penchant.domain.row import COLUMNS
+
+        accepted = 0
+        for chunk in frame.select(COLUMNS).iter_slices(CHUNK):
+            rows: list[Row] = chunk.rows()  # type: ignore[assignment]
+            accepted += int(np.count_nonzero(self.ledger.append(rows, frame=chunk)[0]))
+        return accepted
+
     def _item_topics(self, item_id: str) -> tuple[str, ...]:
         item = self.ledger.states.get("catalog", item_id)
         return item.topics if item else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -14,7 +14,7 @@ from penchant.clock import DAY_S
 from penchant.domain.event import TYPE_CODE
 from penchant.domain.row import Row
 from penchant.domain.vocabulary import Vocabulary
-from penchant.math.arrays import FloatArray, Int8Array, Int32Array, IntArray
+from penchant.math.arrays import BoolArray, FloatArray, Int8Array, Int32Array, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -189,7 +189,7 @@ class EventBatch:
         rows = np.arange(len(self))
         usable = code >= 0
         if types is not None:
-            usable &= np.isin(self.type, [TYPE_CODE[name] for name in types])
+            usable &= _listed(types)[self.type]
         rows = rows[usable]
         if rows.size == 0:
             return []
@@ -205,6 +205,12 @@ class EventBatch:
         if scope == "user":
             return self.users[code]
         return self.items.ids[code] if scope == "item" else str(code)
+
+
+@cache
+def _listed(types: frozenset[str]) -> BoolArray:
+    """Return which type codes are among the types, shape ``(len(TYPE_CODE),)``."""
+    return np.array([name in types for name in TYPE_CODE])
 
 
 def _replace(column: pl.Series, old: pl.Series, new: pl.Series) -> Int32Array:

@@ -15,7 +15,7 @@ from penchant.math.top import top_n
 
 Z = 1.959964
 """Two-sided 95 % of the normal distribution."""
-MAX_EVIDENCE = 5
+MAX_EVIDENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,6 @@ def describe(
     touched = state.topic[reading.evidence[state.topic] > 0]
     mine[touched] = reading.probability[touched]
     views = tracker.views(state, at)
-    place = {int(topic): i for i, topic in enumerate(state.topic)}
     strength = tracker.learned.strength
     short, long = tracker.config.short_view, strength.size - 1
     chosen = top_n(mine, n).tolist()
@@ -68,8 +67,9 @@ def describe(
         fast, slow = float(reading.short_term[topic]), float(reading.long_term[topic])
         trend = math.log2(fast / slow) if fast > 0 and slow > 0 else 0.0
         # Half an event, or what the prior stands for, keeps the width finite where a view has seen nothing.
-        seen_fast = float(views[place[topic], short]) + max(0.5, float(strength[short]) * fast)
-        seen_slow = float(views[place[topic], long]) + max(0.5, float(strength[long]) * slow)
+        place = int(np.flatnonzero(state.topic == topic)[0])
+        seen_fast = float(views[place, short]) + max(0.5, float(strength[short]) * fast)
+        seen_slow = float(views[place, long]) + max(0.5, float(strength[long]) * slow)
         width = Z * math.sqrt(1.0 / seen_fast + 1.0 / seen_slow) / math.log(2.0)
         described.append(
             Described(
@@ -109,14 +109,18 @@ def _evidence(
     recent: RecentTopics, topics: set[int], total: FloatArray, at: float, half_life: float
 ) -> dict[int, tuple[tuple[int, float], ...]]:
     """Return, by topic, the positions and shares of the events that carry most of its long-term evidence."""
+    carries = np.zeros(total.size, dtype=np.bool_)
+    carries[list(topics)] = True
+    usable = np.flatnonzero(carries[recent.topic] & (recent.at <= at) & (recent.weight > 0))
+    topic = recent.topic[usable]
+    share = recent.weight[usable] * np.exp2(-(at - recent.at[usable]) / half_life) / total[topic]
+    position = recent.position[usable]
+    order = np.lexsort((-position, -share))  # the largest share first, of equals the newest
     carried: dict[int, list[tuple[int, float]]] = {}
-    usable = (recent.at <= at) & (recent.weight > 0)
-    decayed = recent.weight * np.exp2(-(at - recent.at) / half_life)
-    for i in np.flatnonzero(usable).tolist():
-        topic = int(recent.topic[i])
-        if topic in topics:
-            carried.setdefault(topic, []).append((int(recent.position[i]), min(1.0, float(decayed[i] / total[topic]))))
-    return {
-        topic: tuple(sorted(pairs, key=lambda pair: (-pair[1], -pair[0]))[:MAX_EVIDENCE])
-        for topic, pairs in carried.items()
-    }
+    for number, where, part in zip(
+        topic[order].tolist(), position[order].tolist(), np.minimum(share[order], 1.0).tolist(), strict=True
+    ):
+        pairs = carried.setdefault(number, [])
+        if len(pairs) < MAX_EVIDENCE:
+            pairs.append((where, part))
+    return {number: tuple(pairs) for number, pairs in carried.items()}

@@ -14,6 +14,7 @@ from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
 from penchant.errors import FormatError
 from penchant.loop.fold import Ledger
+from penchant.math.arrays import BoolArray, IntArray
 from penchant.recommend.blend import Blend, BlendConfig
 from penchant.recommend.catalog_index import CatalogIndex
 from penchant.recommend.contract import FittedSource
@@ -136,10 +137,12 @@ class Recommender:
         ranked, parts = self.pipeline.run(query, strategy)
         return self._explain_all(query, ranked, parts, range(min(n, ranked.item.size)))
 
-    def rank(self, user_id: str, n: int, at: float, strategy: str | None) -> list[str]:
-        """Return item ids only, without reasons: for evaluation."""
-        ranked, _ = self.pipeline.run(self.query(user_id, n, at, {}), strategy)
-        return [self._ledger.items.ids[item] for item in ranked.item[:n]]
+    def rank_all(self, user_id: str, n: int, at: float) -> tuple[dict[str, IntArray], BoolArray]:
+        """Return the list of every strategy and of the whole pipeline, as item numbers, and which items were allowed."""
+        query = self.query(user_id, n, at, {})
+        lists = {name: self.pipeline.run(query, name)[0].item[:n] for name in self.pipeline.sources}
+        lists["pipeline"] = self.pipeline.run(query)[0].item[:n]
+        return lists, query.allowed
 
     def _explain_all(
         self, query: Query, ranked: Candidates, parts: Mapping[str, Mapping[int, float]], places: Iterable[int]

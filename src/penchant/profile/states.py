@@ -48,21 +48,18 @@ class SqlCheckpoint:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bind = "?" if database.sqlite else "%s"
+        self._bind = database.bind
 
     def load(self, learner: str, key: str) -> tuple[int, bytes] | None:
         """Return a state; see ``Checkpoint``."""
-        with self._database.reading() as connection:
-            sql = f"SELECT position, data FROM state WHERE learner = {self._bind} AND key = {self._bind}"  # noqa: S608
-            row = connection.exec_driver_sql(sql, (learner, key)).first()
-        return None if row is None else (int(row[0]), bytes(row[1]))
+        sql = f"SELECT position, data FROM state WHERE learner = {self._bind} AND key = {self._bind}"  # noqa: S608
+        found = self._database.fetch(sql, (learner, key))
+        return (int(found[0][0]), bytes(found[0][1])) if found else None
 
     def load_all(self, learner: str) -> Iterator[tuple[str, int, bytes]]:
         """Yield every state of a learner; see ``Checkpoint``."""
-        with self._database.reading() as connection:
-            sql = f"SELECT key, position, data FROM state WHERE learner = {self._bind}"  # noqa: S608
-            rows = connection.exec_driver_sql(sql, (learner,)).all()
-        for key, position, data in rows:
+        sql = f"SELECT key, position, data FROM state WHERE learner = {self._bind}"  # noqa: S608
+        for key, position, data in self._database.fetch(sql, (learner,)):
             yield key, int(position), bytes(data)
 
     def save(self, states: Iterable[tuple[str, str, int, bytes]], position: int) -> None:
@@ -88,9 +85,8 @@ class SqlCheckpoint:
 
     def position(self) -> int:
         """Return up to where nothing is missing; see ``Checkpoint``."""
-        with self._database.reading() as connection:
-            found = connection.exec_driver_sql("SELECT value FROM mark WHERE name = 'states'").scalar()
-        return int(found or 0)
+        found = self._database.fetch("SELECT value FROM mark WHERE name = 'states'")
+        return int(found[0][0]) if found else 0
 
     def drop(self, learner: str, key: str | None) -> None:
         """Remove states; see ``Checkpoint``."""
@@ -103,9 +99,8 @@ class SqlCheckpoint:
 
     def vocabulary(self, kind: str) -> list[str]:
         """Return a vocabulary; see ``Checkpoint``."""
-        with self._database.reading() as connection:
-            sql = f"SELECT name FROM vocabulary WHERE kind = {self._bind} ORDER BY number"  # noqa: S608
-            return [row[0] for row in connection.exec_driver_sql(sql, (kind,))]
+        sql = f"SELECT name FROM vocabulary WHERE kind = {self._bind} ORDER BY number"  # noqa: S608
+        return [row[0] for row in self._database.fetch(sql, (kind,))]
 
     def save_vocabulary(self, kind: str, first: int, ids: list[str]) -> None:
         """Keep new ids; see ``Checkpoint``."""

@@ -16,11 +16,9 @@ class ModelShelf:
         """Return ``(log position, bytes)``, None when there is no such model."""
         if self._database is None:
             return self._memory.get(name)
-        bind = "?" if self._database.sqlite else "%s"
-        with self._database.reading() as connection:
-            sql = f"SELECT position, data FROM model WHERE name = {bind}"  # noqa: S608
-            row = connection.exec_driver_sql(sql, (name,)).first()
-        return None if row is None else (int(row[0]), bytes(row[1]))
+        sql = f"SELECT position, data FROM model WHERE name = {self._database.bind}"  # noqa: S608
+        found = self._database.fetch(sql, (name,))
+        return (int(found[0][0]), bytes(found[0][1])) if found else None
 
     def save(self, name: str, position: int, fitted_us: int, data: bytes) -> None:
         """Keep a model.
@@ -34,7 +32,7 @@ class ModelShelf:
         if self._database is None:
             self._memory[name] = (position, data)
             return
-        binds = ", ".join(["?" if self._database.sqlite else "%s"] * 4)
+        binds = ", ".join([self._database.bind] * 4)
         with self._database.transaction() as connection:
             connection.exec_driver_sql(
                 f"INSERT INTO model (name, position, fitted_us, data) VALUES ({binds}) "  # noqa: S608

@@ -15,15 +15,18 @@ from penchant.math.arrays import IntArray
 if TYPE_CHECKING:
     import polars as pl
 
+SEALED = 20_000
+"""Rows that are put away as a frame: a tenth of the memory that they take as tuples."""
+
 
 class MemoryLog:
-    """Rows in a list; gone when the process ends."""
+    """The newest rows in a list, the older ones in frames; gone when the process ends."""
 
     def __init__(self) -> None:
-        self._positions: list[int] = []
-        self._rows: list[Row] = []
+        self._sealed: list[pl.DataFrame] = []
+        self._rows: list[tuple[int, Row]] = []  # (position, row), rising
+        self._by_user: dict[str | None, list[tuple[int, Row]]] = {}
         self._ids: set[str] = set()
-        self._by_user: dict[str | None, list[int]] = {}
         self._marks: dict[str, str] = {}
         self._tail = 0
 
@@ -40,34 +43,61 @@ class MemoryLog:
             self._ids.add(row[0])
             self._tail += 1
             given[i] = self._tail
-            self._by_user.setdefault(row[2], []).append(len(self._rows))
-            self._positions.append(self._tail)
-            self._rows.append(row)
+            self._rows.append((self._tail, row))
+        if len(self._rows) >= SEALED:
+            self._sealed.append(_frame(self._rows))
+            self._rows, self._by_user = [], {}
+        else:
+            for placed in self._rows[len(self._rows) - int(np.count_nonzero(given)) :]:
+                self._by_user.setdefault(placed[1][2], []).append(placed)
         return given
 
     def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
         """Yield frames in position order; see ``EventLog.read``."""
-        first = bisect.bisect_right(self._positions, after)
-        for start in range(first, len(self._rows), chunk):
-            yield self._frame(range(start, min(start + chunk, len(self._rows))))
+        import polars as pl
+
+        for frame in (*self._sealed, _frame(self._rows)):
+            if frame.height and int(frame["position"][-1]) > after:
+                yield from frame.filter(pl.col("position") > after).iter_slices(chunk)
+
+    def _where(self, condition: pl.Expr, rows: Sequence[tuple[int, Row]]) -> pl.DataFrame:
+        import polars as pl
+
+        return pl.concat([frame.filter(condition) for frame in (*self._sealed, _frame(rows))])
 
     def of_user(self, user_id: str, upto_us: int | None = None) -> pl.DataFrame:
         """Return a user's events; see ``EventLog.of_user``."""
-        mine = self._by_user.get(user_id, [])
-        return self._frame([i for i in mine if upto_us is None or self._rows[i][4] <= upto_us])
+        import polars as pl
+
+        mine = pl.col("user_id") == user_id
+        if upto_us is not None:
+            mine &= pl.col("at_us") <= upto_us
+        return self._where(mine, self._by_user.get(user_id, []))
 
     def span(self, from_us: int, upto_us: int) -> pl.DataFrame:
         """Return the events of a span of time; see ``EventLog.span``."""
-        return self._frame([i for i, row in enumerate(self._rows) if from_us <= row[4] <= upto_us])
+        import polars as pl
+
+        return self._where(pl.col("at_us").is_between(from_us, upto_us), self._rows)
 
     def at_positions(self, positions: Sequence[int]) -> list[tuple[int, Row]]:
         """Return rows by position; see ``EventLog.at_positions``."""
         found = []
-        for position in sorted(set(positions)):
-            i = bisect.bisect_left(self._positions, position)
-            if i < len(self._positions) and self._positions[i] == position:
-                found.append((position, Row(*self._rows[i])))
+        for position in sorted({int(position) for position in positions}):
+            row = self._at(position)
+            if row is not None:
+                found.append((position, row))
         return found
+
+    def _at(self, position: int) -> Row | None:
+        if self._rows and position >= self._rows[0][0]:
+            i = bisect.bisect_left(self._rows, position, key=lambda placed: placed[0])
+            return Row(*self._rows[i][1]) if i < len(self._rows) and self._rows[i][0] == position else None
+        for frame in self._sealed:
+            if frame.height and position <= int(frame["position"][-1]):
+                i = int(frame["position"].search_sorted(position))
+                return Row(*frame.row(i)[1:]) if int(frame["position"][i]) == position else None
+        return None
 
     def tail(self) -> int:
         """Return the highest position ever given."""
@@ -75,19 +105,20 @@ class MemoryLog:
 
     def count(self) -> int:
         """Return how many rows there are."""
-        return len(self._rows)
+        return len(self._ids)
 
     def erase(self, user_id: str) -> int:
         """Remove a user's rows; see ``EventLog.erase``."""
-        before = len(self._rows)
-        keep = [i for i, row in enumerate(self._rows) if row[2] != user_id]
-        self._positions = [self._positions[i] for i in keep]
-        self._rows = [self._rows[i] for i in keep]
-        self._ids = {row[0] for row in self._rows}
-        self._by_user = {}
-        for i, row in enumerate(self._rows):
-            self._by_user.setdefault(row[2], []).append(i)
-        return before - len(self._rows)
+        import polars as pl
+
+        before = len(self._ids)
+        others = pl.col("user_id").ne_missing(user_id)
+        for frame in self._sealed:
+            self._ids.difference_update(frame.filter(~others)["event_id"].to_list())
+        self._sealed = [frame.filter(others) for frame in self._sealed]
+        self._ids.difference_update(row[0] for _, row in self._by_user.pop(user_id, []))
+        self._rows = [placed for placed in self._rows if placed[1][2] != user_id]
+        return before - len(self._ids)
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""
@@ -100,8 +131,8 @@ class MemoryLog:
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
-    def _frame(self, which: Sequence[int] | range) -> pl.DataFrame:
-        import polars as pl
 
-        rows = [(self._positions[i], *self._rows[i]) for i in which]
-        return pl.DataFrame(rows, schema=log_schema(), orient="row")
+def _frame(rows: Sequence[tuple[int, Row]]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame([(position, *row) for position, row in rows], schema=log_schema(), orient="row")

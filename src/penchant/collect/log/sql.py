@@ -26,7 +26,7 @@ class SqlLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bind = "?" if database.sqlite else "%s"
+        self._bind = database.bind
 
     def transaction(self) -> AbstractContextManager[object]:
         """Return the database's transaction."""
@@ -37,15 +37,12 @@ class SqlLog:
         if not rows:
             return np.zeros(0, dtype=np.int64)
         with self._database.transaction() as connection:
-            first = self._tail(connection) + 1
+            first = self.tail() + 1
             given = np.arange(first, first + len(rows), dtype=np.int64)
             placed = [(first + i, *row) for i, row in enumerate(rows)]
             if self._insert(connection, placed) < len(rows):
-                kept = connection.exec_driver_sql(
-                    f"SELECT position FROM event WHERE position >= {self._bind}",  # noqa: S608
-                    (first,),
-                )
-                given[~np.isin(given, np.fromiter((row[0] for row in kept), dtype=np.int64))] = 0
+                kept = self._database.fetch(f"SELECT position FROM event WHERE position >= {self._bind}", (first,))  # noqa: S608
+                given[~np.isin(given, np.array([row[0] for row in kept], dtype=np.int64))] = 0
         return given
 
     def _insert(self, connection: Connection, placed: list[tuple[Any, ...]]) -> int:
@@ -92,36 +89,33 @@ class SqlLog:
         if not wanted:
             return []
         binds = ", ".join([self._bind] * len(wanted))
-        with self._database.reading() as connection:
-            sql = f"SELECT {_ALL} FROM event WHERE position IN ({binds}) ORDER BY position"  # noqa: S608
-            found = connection.exec_driver_sql(sql, tuple(wanted))
-            return [(row[0], Row(*row[1:])) for row in found]
+        sql = f"SELECT {_ALL} FROM event WHERE position IN ({binds}) ORDER BY position"  # noqa: S608
+        return [(row[0], Row(*row[1:])) for row in self._database.fetch(sql, wanted)]
 
     def tail(self) -> int:
         """Return the highest position ever given."""
-        with self._database.reading() as connection:
-            return self._tail(connection)
+        # Erased rows may have been the last ones; their positions must not come again.
+        sql = "SELECT (SELECT max(position) FROM event), (SELECT value FROM mark WHERE name = 'high_water')"
+        last, kept = self._database.fetch(sql)[0]
+        return max(int(last or 0), int(kept or 0))
 
     def count(self) -> int:
         """Return how many rows there are."""
-        with self._database.reading() as connection:
-            return int(connection.exec_driver_sql("SELECT count(*) FROM event").scalar() or 0)
+        return int(self._database.fetch("SELECT count(*) FROM event")[0][0])
 
     def erase(self, user_id: str) -> int:
         """Remove a user's rows; see ``EventLog.erase``. SQLite also overwrites them in the file."""
         with self._database.transaction() as connection:
             if self._database.sqlite:
                 connection.exec_driver_sql("PRAGMA secure_delete=ON")
-            self.set_mark("high_water", str(self._tail(connection)))
+            self.set_mark("high_water", str(self.tail()))
             sql = f"DELETE FROM event WHERE user_id = {self._bind}"  # noqa: S608
             return connection.exec_driver_sql(sql, (user_id,)).rowcount
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""
-        with self._database.reading() as connection:
-            sql = f"SELECT value FROM mark WHERE name = {self._bind}"  # noqa: S608
-            found = connection.exec_driver_sql(sql, (name,)).scalar()
-        return None if found is None else str(found)
+        found = self._database.fetch(f"SELECT value FROM mark WHERE name = {self._bind}", (name,))  # noqa: S608
+        return str(found[0][0]) if found else None
 
     def set_mark(self, name: str, value: str) -> None:
         """Keep a text under a name."""
@@ -136,16 +130,8 @@ class SqlLog:
         """Close the database."""
         self._database.close()
 
-    def _tail(self, connection: Connection) -> int:
-        # Erased rows may have been the last ones; their positions must not come again.
-        found = connection.exec_driver_sql("SELECT max(position) FROM event").scalar() or 0
-        kept = connection.exec_driver_sql("SELECT value FROM mark WHERE name = 'high_water'").scalar() or 0
-        return max(int(found), int(kept))
-
     def _select(self, where: str, values: tuple[Any, ...]) -> pl.DataFrame:
         import polars as pl
 
         sql = f"SELECT {_ALL} FROM event WHERE {where.format(*[self._bind] * len(values))}"  # noqa: S608
-        with self._database.reading() as connection:
-            rows = [tuple(row) for row in connection.exec_driver_sql(sql, values)]
-        return pl.DataFrame(rows, schema=log_schema(), orient="row")
+        return pl.DataFrame(self._database.fetch(sql, values), schema=log_schema(), orient="row")

@@ -1,0 +1,1 @@
+"""Metrics, one small function each, over what a model answered."""

@@ -1,0 +1,291 @@
+"""The two tables: which list is best (ranking), which profile is right (tracking). Both keep to time."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penchant.clock import from_us, isoformat, now
+from penchant.domain.batch import EventBatch
+from penchant.domain.moment import moments
+from penchant.domain.vocabulary import Vocabulary
+from penchant.errors import ConfigError
+from penchant.evaluate.ranking import Answers, compare, score_lists
+from penchant.evaluate.report import ModelResult, Report, current_commit, peak_mb
+from penchant.evaluate.tracking import ask, score
+from penchant.interest import TOPIC_MODELS
+from penchant.interest.baselines import EVIDENCE_VIEWS_DAYS
+from penchant.interest.prequential import collect_evidence
+from penchant.interest.tracker import Tracker, TrackerConfig, event_weight
+from penchant.loop.fitting import interactions_of
+from penchant.math.arrays import BoolArray, Int32Array, IntArray
+from penchant.process.split import split_by_time, time_quantiles
+from penchant.profile.population import TopicPopulation, by_day
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from penchant.engine import Engine
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much."""
+
+PIPELINE = "pipeline"
+"""Name of the whole pipeline among the models."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of one data set.
+
+    Attributes:
+        data: Name of the data set.
+        frame: Its events in the log's schema.
+        make: Returns an empty engine in memory.
+        seed: Seed of all chance.
+        progress: Told how far it is.
+    """
+
+    data: str
+    frame: pl.DataFrame
+    make: Callable[[], Engine]
+    seed: int = 0
+    progress: Progress = lambda _what, _done, _all: None
+
+    def ranking(
+        self, protocol: str = "global_time", n: int = 10, test: float = 0.1, max_users: int | None = None
+    ) -> Report:
+        """Return the ranking table: every source alone, and the pipeline.
+
+        Trained on what happened before a cut in time; asked about every user that took something after it. The catalogue
+        is everything known at the cut, and nothing is sampled.
+
+        Args:
+            protocol: ``global_time`` asks once, at the cut, for what is taken until the end. ``replay`` asks before every
+                moment (basket) after the cut and learns it afterwards.
+            n: Length of the lists.
+            test: Share of the events after the cut.
+            max_users: Ask a random sample of users; None for all.
+
+        Raises:
+            ConfigError: When the protocol is unknown or nothing is left to train or test on.
+        """
+        if protocol not in ("global_time", "replay"):
+            raise ConfigError(f"no protocol {protocol!r}; known: global_time, replay")
+        _, cut_us = time_quantiles(self.frame, 0.0, test)
+        split = split_by_time(self.frame, cut_us, cut_us)
+        train, later = split.part("train"), split.part("test")
+        engine = self.make()
+        began = time.perf_counter()
+        engine.replay(train)
+        folded_s = time.perf_counter() - began
+        self.progress("fit", 0, 1)
+        fitted = engine.fit()
+        ledger, recommender = engine.ledger, engine.recommender
+        later_batch = EventBatch.from_frame(later, ledger.items, ledger.topics)
+        taken = interactions_of(later_batch)
+        if not taken.user.size:
+            raise ConfigError("nobody took anything after the cut; give a larger share to test")
+        seen = recommender.seen_allowed
+        users = self._sample(np.unique(taken.user), max_users)
+        if protocol == "global_time":
+            answers = self._ask_once(engine, later_batch, users, cut_us / 1e6, n)
+        else:
+            answers = self._ask_always(engine, later, later_batch, users, n)
+        n_items = len(ledger.items)
+        counts = np.bincount(interactions_of(_batch(train, engine)).item, minlength=n_items).astype(np.float64)
+        topics = recommender.index.arrays()[0]
+        rng = np.random.default_rng([self.seed, 10])
+        scored = score_lists(answers, n, n_items, counts / max(1.0, counts.sum()), topics, rng)
+        behind = compare(answers, n, n_items, counts, PIPELINE, rng)
+        fit_s = {name: float(fitted[name]["seconds"]) for name in fitted if isinstance(fitted[name], dict)}
+        fit_s[PIPELINE] = sum(fit_s.values())
+        results = [
+            ModelResult(
+                name,
+                {**metrics, **({f"pipeline_ahead_ndcg@{n}": behind[name]} if name in behind else {})},
+                fit_s.get(name, 0.0),
+                peak_mb(),
+            )
+            for name, metrics in sorted(scored.items(), key=lambda row: -row[1][f"ndcg@{n}"].value)
+        ]
+        engine.close()
+        return self._report(
+            results,
+            {
+                "kind": "ranking",
+                "split": protocol,
+                "leaks": split.leaks,
+                "cut": isoformat(from_us(cut_us)),
+                "catalogue": "full",
+                "items": n_items,
+                "n": n,
+                "queries": len(answers.users),
+                "users": len(set(answers.users)),
+                "seen_items": "allowed" if seen else "excluded",
+                "repeat_share": round(recommender.repeat_share, 4),
+                "train_events": train.height,
+                "test_events": later.height,
+                "interval": "95 %, bootstrap over users, 1000 resamples",
+                "fold_s": round(folded_s, 3),
+            },
+            ["peak_mb is that of the whole process so far: models run in one process, one after the other"],
+        )
+
+    def _ask_once(self, engine: Engine, batch: EventBatch, users: set[int], at: float, n: int) -> Answers:
+        answers, taken = Answers(), interactions_of(batch)
+        at -= 1e-6  # just before the first event after the cut
+        for done, (user_id, rows) in enumerate(_by_user(taken.user, batch.users, users)):
+            self.progress("ask", done, len(users))
+            lists, allowed = engine.recommender.rank_all(user_id, _depth(n), at)
+            relevant = np.unique(taken.item[rows]).astype(np.int64)
+            answers.add(done, lists, relevant[_may_come(relevant, allowed)])
+        return answers
+
+    def _ask_always(
+        self, engine: Engine, later: pl.DataFrame, batch: EventBatch, users: set[int], n: int
+    ) -> Answers:
+        """Ask before every moment of the chosen users; everybody's events are learned in the order of time."""
+        answers = Answers()
+        number = {user: place for place, user in enumerate(sorted(users))}
+        order = np.lexsort((np.arange(len(batch)), batch.at))
+        user, at = batch.user[order], batch.at[order]
+        cuts = np.flatnonzero((np.diff(user) != 0) | (np.diff(at) != 0)) + 1
+        taken = (batch.item >= 0) & (event_weight(batch) > 0)
+        pending: list[int] = []
+        for done, rows in enumerate(np.split(order, cuts)):
+            relevant = np.unique(batch.item[rows[taken[rows]]]).astype(np.int64)
+            who = int(batch.user[rows[0]])
+            if who in users and relevant.size:
+                self.progress("ask", done, cuts.size + 1)
+                engine.replay(later[pending])
+                pending = []
+                moment = float(batch.at[rows[0]]) - 1e-6
+                lists, allowed = engine.recommender.rank_all(batch.users[who], _depth(n), moment)
+                answers.add(number[who], lists, relevant[_may_come(relevant, allowed)])
+            pending.extend(rows.tolist())
+        return answers
+
+    def tracking(self, test: float = 0.25, max_users: int | None = None) -> Report:
+        """Return the tracking table: the tracker against static, popularity, last-k and the best moving average.
+
+        Every model is tuned on what came before the cut only, asked before every event after it, and learns the event
+        afterwards.
+
+        Args:
+            test: Share of the events that are scored.
+            max_users: Ask a random sample of users; None for all.
+        """
+        tune_us, cut_us = time_quantiles(self.frame, test, test)
+        topics = Vocabulary()
+        batch = EventBatch.from_frame(self.frame, Vocabulary(), topics)
+        if not len(topics):
+            raise ConfigError("no event has a topic; label the items first")
+        config = self.make().tracker.config
+        half_life = config.population_half_life_days
+        days = {int(key): state for key, state in TopicPopulation().update({}, batch).items()}
+        population = by_day(days, half_life, len(topics))
+        cut_s = cut_us / 1e6
+        past = batch.select(np.flatnonzero(batch.at < cut_s))
+        active = [user_id for user_id, rows in past.groups("user", Tracker.types) if rows.size > 1]
+        tuners = {active[i] for i in self._sample(np.arange(len(active)), 400)}
+        every_view = TrackerConfig(half_lives_days=EVIDENCE_VIEWS_DAYS, max_topics=config.max_topics)
+        self.progress("tune", 0, 1)
+        began = time.perf_counter()
+        evidence = collect_evidence(past, Tracker(every_view), population, tuners, tune_us / 1e6)
+        shared_s = time.perf_counter() - began
+        asked_users = [user_id for user_id, *_ in moments(batch, cut_s, Tracker.types)]
+        chosen = {asked_users[i] for i in self._sample(np.arange(len(asked_users)), max_users)}
+        replay = list(moments(batch, cut_s, Tracker.types, chosen))
+        asked, fit_s, settings = {}, {}, {}
+        for number, name in enumerate(TOPIC_MODELS):
+            self.progress("ask", number, len(TOPIC_MODELS))
+            model = TOPIC_MODELS[name]()
+            began = time.perf_counter()
+            model.fit(evidence)
+            fit_s[name] = shared_s + time.perf_counter() - began
+            settings[name] = model.settings
+            asked[name] = ask(model, batch, replay, population)
+        scored = score(asked, "static", np.random.default_rng([self.seed, 11]))
+        results = [
+            ModelResult(name, metrics, fit_s[name], peak_mb())
+            for name, metrics in sorted(scored.items(), key=lambda row: row[1]["log_loss"].value)
+        ]
+        return self._report(
+            results,
+            {
+                "kind": "tracking",
+                "split": "global_time",
+                "leaks": False,
+                "tuned_from": isoformat(from_us(tune_us)),
+                "cut": isoformat(from_us(cut_us)),
+                "topics": len(topics),
+                "asked": int(asked["static"].p.size),
+                "users": len(replay),
+                "population_half_life_days": half_life,
+                "interval": "95 %, bootstrap over users, 1000 resamples",
+                "settings": settings,
+            },
+            [
+                "log_loss is in nats for each (event, topic) pair, an event's topics sharing weight 1",
+                "the population is that of the days before the day of the question",
+            ],
+        )
+
+    def _sample(self, values: IntArray, n: int | None) -> set[int]:
+        if n is None or values.size <= n:
+            return set(values.tolist())
+        return set(np.random.default_rng([self.seed, 12]).choice(values, n, replace=False).tolist())
+
+    def _report(self, results: list[ModelResult], protocol: dict[str, Any], notes: list[str]) -> Report:
+        return Report(
+            data=self.data,
+            protocol=protocol,
+            commit=current_commit(),
+            seed=self.seed,
+            config_hash=self.make().settings.digest(),
+            data_hash=data_hash(self.frame),
+            created_at=now(),
+            models=results,
+            notes=notes,
+        )
+
+
+def data_hash(frame: pl.DataFrame) -> str:
+    """Return a hash of which events happened when, to whom, with what: 12 hexadecimal digits, in any order of rows."""
+    content = frame.select("event_id", "type", "user_id", "item_id", "at_us").sort("event_id")
+    digest = hashlib.blake2b(content["at_us"].to_numpy().tobytes(), digest_size=6)
+    for name in ("event_id", "type", "user_id", "item_id"):
+        digest.update("\n".join(value or "" for value in content[name].to_list()).encode())
+    return digest.hexdigest()
+
+
+def _depth(n: int) -> int:
+    """Return how many items are asked for, so that AUC sees more than the list shown."""
+    return max(n, 100)
+
+
+def _batch(frame: pl.DataFrame, engine: Engine) -> EventBatch:
+    return EventBatch.from_frame(frame, engine.ledger.items, engine.ledger.topics)
+
+
+def _may_come(items: IntArray, allowed: BoolArray) -> BoolArray:
+    """Return which items could have been recommended: all but those that a rule keeps out."""
+    inside = items < allowed.size
+    may = np.ones(items.size, dtype=np.bool_)
+    may[inside] = allowed[items[inside]]
+    return may
+
+
+def _by_user(user: Int32Array, names: Sequence[str], chosen: set[int]) -> Iterator[tuple[str, IntArray]]:
+    order = np.argsort(user, kind="stable")
+    cuts = np.flatnonzero(np.diff(user[order])) + 1
+    for rows in np.split(order, cuts):
+        if rows.size and int(user[rows[0]]) in chosen:
+            yield names[int(user[rows[0]])], rows
+
