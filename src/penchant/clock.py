@@ -55,12 +55,12 @@ def parse_moment(value: Moment) -> datetime:
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"not a time: {type(value).__name__}; give a datetime, ISO 8601 text or seconds since 1970")
     else:
-        if not math.isfinite(value):
-            raise ValueError(f"not a time: {value!r}")
         try:
+            if not math.isfinite(value):
+                raise ValueError(f"not a time: {value!r}")
             return _EPOCH + timedelta(seconds=value)
         except OverflowError:
-            raise ValueError(f"outside the years 1..9999: {value!r} seconds since 1970") from None
+            raise ValueError("outside the years 1..9999, in seconds since 1970") from None
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

@@ -13,6 +13,7 @@ from penchant.collect import LOGS
 from penchant.config import Settings, component_config
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Evidence, Interest
+from penchant.domain.item import Item
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row
 from penchant.domain.slate import Explanation, Recommendation
@@ -59,7 +60,12 @@ class Engine:
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, settings: Settings | None = None, clock: Clock = clocks.now, **overrides: Any
+        cls,
+        url: str | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Clock = clocks.now,
+        **overrides: Any,
     ) -> Engine:
         """Return an engine on a log: in memory, in a SQLite file, in PostgreSQL, or in Parquet files.
 
@@ -133,7 +139,9 @@ class Engine:
         if rows or mark:
             # The catalogue first, so that a batch may bring items and what was done with them.
             rows.sort(key=lambda row: row[1] != "item")
-            position, late = self.ledger.append(rows, lambda given: label_rows(given, self._item_topics, self._labels), mark)
+            position, late = self.ledger.append(
+                rows, lambda given: label_rows(given, self._item_topics, self._labels), mark
+            )
             accepted = int(np.count_nonzero(position))
             duplicates = len(rows) - accepted
         return _receipt(accepted, duplicates, late, refusals, refused)
@@ -180,8 +188,11 @@ class Engine:
         return accepted
 
     def _item_topics(self, item_id: str) -> tuple[str, ...]:
-        item = self.ledger.states.get("catalog", item_id)
-        return item.topics if item else ()
+        return self.item(item_id).topics
+
+    def item(self, item_id: str) -> Item:
+        """Return what the catalogue says of an item; without topics and title when no item event has spoken of it."""
+        return self.ledger.states.get("catalog", item_id) or Item(item_id)
 
     # -- profile and interest --------------------------------------------------------------------------------------
 
@@ -350,7 +361,11 @@ class Engine:
 
 
 def _receipt(
-    accepted: int, duplicates: int, late: int, refusals: list[Refusal], refused: Callable[[Refusal], None] | None
+    accepted: int,
+    duplicates: int,
+    late: int,
+    refusals: list[Refusal],
+    refused: Callable[[Refusal], None] | None,
 ) -> Receipt:
     reasons: dict[str, int] = {}
     for refusal in refusals:
@@ -377,4 +392,3 @@ def _storage(settings: Settings) -> tuple[Any, Any, Any]:
 
     database = Database(settings.url, settings.durability)
     return LOGS["sql"](database), SqlCheckpoint(database), database
-

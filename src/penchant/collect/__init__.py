@@ -11,3 +11,13 @@ LOGS = Registry(
         "parquet": "penchant.collect.log.parquet:ParquetLog",
     },
 )
+
+READERS = Registry(
+    "file format",
+    "penchant.collect.reader",
+    {
+        "csv": "penchant.collect.sources.delimited:CsvReader",
+        "jsonl": "penchant.collect.sources.jsonl:JsonlReader",
+        "parquet": "penchant.collect.sources.parquet:ParquetReader",
+    },
+)

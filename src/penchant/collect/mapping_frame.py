@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from penchant.clock import parse_moment, to_us
+from penchant.collect.expressions import (
+    change_letters,
+    json_member,
+    json_object,
+    json_objects,
+    json_of,
+    last_of,
+    microseconds,
+    parse_iso,
+    parse_time,
+    quoted,
+    rename,
+    to_utc,
+)
 from penchant.collect.mapping import (
     ChosenText,
     Condition,
@@ -20,15 +32,10 @@ from penchant.collect.mapping import (
     Topics,
     template_pieces,
 )
+from penchant.domain.event import PAYLOAD_FIELDS
 from penchant.errors import SourceError
 
 _ROLE_TYPE: dict[Role, str] = {"items": "item", "users": "user", "events": ""}
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_LAST_S = 253_402_300_799
-"""The last second of the year 9999."""
-_FIRST_S = -62_135_596_800
-"""The first second of the year 1."""
-_NOT_WORD = r"[^\p{L}\p{N}]+"
 
 _Column = tuple[pl.Expr, pl.DataType]
 
@@ -38,7 +45,7 @@ class Mapped:
     """What a frame of a file's rows became; the two series have one entry for every row of the file."""
 
     events: pl.DataFrame
-    """The rows to take, columns named as event fields."""
+    """The rows to take, in the order in which they happened, columns named as event fields."""
     rows: pl.Series
     """Row number in the file's frame of each row of ``events``."""
     skipped: pl.Series
@@ -60,7 +67,7 @@ def map_frame(part: Part, role: Role, frame: pl.DataFrame, where: str) -> Mapped
         SourceError: When the file lacks a column that the part names, or one cannot be what the part wants.
     """
     check_columns(part, frame.columns, where)
-    frame = _clean(part, frame)
+    frame = clean(part, frame)
     plan = _Plan(part, frame, where)
     fields, troubles = plan.fields(role)
     skip: pl.Expr = pl.lit(None, dtype=pl.String)
@@ -68,8 +75,7 @@ def map_frame(part: Part, role: Role, frame: pl.DataFrame, where: str) -> Mapped
         skip = pl.when(plan.all_hold(rule.when)).then(pl.lit(rule.reason)).otherwise(skip)
     trouble = pl.coalesce([*troubles, pl.lit(None, dtype=pl.String)])
     done = frame.select(
-        [expr.alias(name) for name, expr in fields.items()]
-        + [skip.alias("skipped?"), trouble.alias("refused?")]
+        [expr.alias(name) for name, expr in fields.items()] + [skip.alias("skipped?"), trouble.alias("refused?")]
     )
     if done.height != frame.height:  # every field was a constant
         done = done[[0] * frame.height]
@@ -77,6 +83,8 @@ def map_frame(part: Part, role: Role, frame: pl.DataFrame, where: str) -> Mapped
     skipped = done["skipped?"]
     refused = done.select(pl.when(pl.col("skipped?").is_null()).then(pl.col("refused?")))["refused?"]
     kept = done.with_row_index("row?").filter(~lost)
+    if "at" in fields:  # so that events are late only when they lie chunks apart
+        kept = kept.sort("at", maintain_order=True)
     return Mapped(kept.select(list(fields)), kept["row?"], skipped, refused)
 
 
@@ -90,8 +98,8 @@ def check_columns(part: Part, columns: list[str], where: str) -> None:
             )
 
 
-def _clean(part: Part, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with missing texts and NaN-free ids as nulls, and the optional columns added."""
+def clean(part: Part, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with nulls for the texts that mean nothing, and with the optional columns."""
     absent = [name for name in part.used_columns() if name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     texts = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)]
@@ -116,6 +124,8 @@ class _Plan:
         fields: dict[str, pl.Expr] = {}
         troubles: list[pl.Expr] = []
         for name, rule in self._part.rules():
+            if name in PAYLOAD_FIELDS or name == "payload":
+                continue
             if isinstance(rule, Text):
                 fields[name] = self.text(rule)
             elif isinstance(rule, Topics):
@@ -133,11 +143,31 @@ class _Plan:
                     troubles.append(_when(wrong, f"{name} is not a time"))
         if _ROLE_TYPE[role]:
             fields.setdefault("type", pl.lit(_ROLE_TYPE[role]))
-        for name in ("attributes", "facts", "context"):
-            named: dict[str, str] = getattr(self._part, name)
-            if named:
-                fields[name] = pl.struct(self._plain(column).alias(key) for key, column in named.items())
+        self._add_payload(fields, troubles)
         return fields, troubles
+
+    def _add_payload(self, fields: dict[str, pl.Expr], troubles: list[pl.Expr]) -> None:
+        """Add ``payload``: everything that has no column of its own, as a JSON object without nulls."""
+        pieces: list[pl.Expr] = []
+        objects = {"payload": self._part.payload} if self._part.payload else {}
+        for name in PAYLOAD_FIELDS:
+            rule = getattr(self._part, name)
+            if isinstance(rule, Text):
+                pieces.append(json_member(name, self.text(rule)))
+            elif isinstance(rule, str):
+                objects[name] = Text(column=rule)
+            elif rule:
+                members = [json_member(key, self._plain(column)) for key, column in rule.items()]
+                pieces.append(quoted(name) + json_object(members))
+        for name, rule in objects.items():
+            given = self.text(rule)
+            checked = given.map_batches(json_objects, return_dtype=pl.String)
+            troubles.append(_when(given.is_not_null() & checked.is_null(), f"{name} is not a JSON object"))
+            pieces.append(quoted(name) + checked)
+        if self._part.payload:
+            fields["payload"] = checked
+        elif pieces:
+            fields["payload"] = json_object(pieces)
 
     # -- conditions
 
@@ -176,14 +206,14 @@ class _Plan:
             expr = pl.concat_str(self._as_text(p) if is_column else pl.lit(p) for is_column, p in pieces)
         else:
             expr = self._as_text(rule.column or "")
-        expr = _rename(expr, rule.values, rule.otherwise)
+        expr = rename(expr, rule.values, rule.otherwise)
         if rule.default is not None:
             expr = expr.fill_null(rule.default)
         if rule.strip:
             expr = expr.str.strip_chars()
         if rule.whole:
             expr = expr.str.replace(r"^(-?\d+)\.0+$", "$1")
-        expr = _letters(expr, rule.letters)
+        expr = change_letters(expr, rule.letters)
         if isinstance(rule, ChosenText):
             for case in reversed(rule.cases):
                 expr = pl.when(self.all_hold(case.when)).then(self.text(case)).otherwise(expr)
@@ -203,41 +233,44 @@ class _Plan:
     def time(self, rule: Time) -> pl.Expr:
         """Return the moment that a rule makes, in UTC; null where there is no time of the years 1 to 9999."""
         if rule.constant is not None:
-            return _utc(pl.lit(to_us(parse_moment(rule.constant))), "UTC")
+            return to_utc(pl.lit(to_us(parse_moment(rule.constant))), "UTC")
         expr, kind = self._source(rule.column or "")
         if isinstance(kind, pl.Datetime):
-            us = _microseconds(expr.to_physical(), kind.time_unit, floats=False)
-            return _utc(us, "UTC" if kind.time_zone else rule.zone)
+            us = microseconds(expr.to_physical(), kind.time_unit, floats=False)
+            return to_utc(us, "UTC" if kind.time_zone else rule.zone)
         if kind == pl.Date:
             midnight = expr.to_physical().cast(pl.Int64) * 86_400
-            return _utc(_microseconds(midnight, "s", floats=False), rule.zone)
-        if kind == pl.Null:
+            return to_utc(microseconds(midnight, "s", floats=False), rule.zone)
+        if kind in (pl.Null, pl.Boolean):
             return pl.lit(None, dtype=pl.Datetime("us", "UTC"))
         if kind == pl.String and rule.unit is None:
-            return _parsed(expr, rule.format, rule.zone) if rule.format else _iso(expr, rule.zone)
+            return parse_time(expr, rule.format, rule.zone) if rule.format else parse_iso(expr, rule.zone)
         if kind.is_integer():
-            us = _microseconds(expr.cast(pl.Int64, strict=False), rule.unit or "s", floats=False)
+            us = microseconds(expr.cast(pl.Int64, strict=False), rule.unit or "s", floats=False)
         else:
-            us = _microseconds(self._as_number(rule.column or ""), rule.unit or "s", floats=True)
-        return _utc(us, "UTC")
+            us = microseconds(self._as_number(rule.column or ""), rule.unit or "s", floats=True)
+        return to_utc(us, "UTC")
 
     def topics(self, rule: Topics) -> pl.Expr:
         """Return one text, or a list of texts."""
         if rule.columns:
-            texts = [_letters(self._as_text(name), rule.letters) for name in rule.columns]
-            return pl.concat_list(_rename(text, rule.values) for text in texts).list.drop_nulls()
+            texts = [change_letters(self._as_text(name), rule.letters) for name in rule.columns]
+            return pl.concat_list(rename(text, rule.values) for text in texts).list.drop_nulls()
         expr, kind = self._source(rule.column or "")
         if isinstance(kind, pl.List) and not (rule.split or rule.last_of):
-            each = _rename(_letters(pl.element().cast(pl.String), rule.letters), rule.values)
+            each = rename(change_letters(pl.element().cast(pl.String), rule.letters), rule.values)
             return expr.list.eval(each.drop_nulls())
-        expr = _letters(self._as_text(rule.column or ""), rule.letters)
+        expr = change_letters(self._as_text(rule.column or ""), rule.letters)
         if rule.last_of:
-            return _rename(last_of(expr, rule.last_of, rule.until), rule.values)
+            found = last_of(expr, rule.last_of, rule.until)
+            if rule.else_last_of:
+                found = pl.coalesce([found, last_of(expr, rule.else_last_of, rule.until)])
+            return rename(found, rule.values)
         if rule.split:
             return expr.str.split(rule.split).list.eval(
-                _rename(pl.element().str.strip_chars(), rule.values).drop_nulls()
+                rename(pl.element().str.strip_chars(), rule.values).drop_nulls()
             )
-        return _rename(expr, rule.values)
+        return rename(expr, rule.values)
 
     # -- one column each
 
@@ -257,6 +290,8 @@ class _Plan:
             return expr.cast(pl.String)
         if isinstance(kind, pl.Datetime):
             return expr.dt.to_string("iso:strict")
+        if kind == pl.List(pl.String):
+            return pl.when(expr.is_not_null()).then(json_of(expr))
         raise self._wrong(column, kind, "text")
 
     def _as_number(self, column: str, decimal: str = ".") -> pl.Expr:
@@ -267,6 +302,8 @@ class _Plan:
             return text.cast(pl.Float64, strict=False)
         if kind.is_numeric() or kind in (pl.Boolean, pl.Null):
             return expr.cast(pl.Float64)
+        if kind == pl.List(pl.String):  # what JSON may hold in any one line must not end the import
+            return pl.lit(None, dtype=pl.Float64)
         raise self._wrong(column, kind, "numbers")
 
     def _plain(self, column: str) -> pl.Expr:
@@ -287,90 +324,3 @@ class _Plan:
 
 def _when(wrong: pl.Expr, reason: str) -> pl.Expr:
     return pl.when(wrong).then(pl.lit(reason))
-
-
-def _letters(expr: pl.Expr, letters: str | None) -> pl.Expr:
-    if letters is None:
-        return expr
-    return expr.str.to_lowercase() if letters == "lower" else expr.str.to_uppercase()
-
-
-def _rename(expr: pl.Expr, values: dict[str, str], otherwise: str | None = None) -> pl.Expr:
-    if not values and otherwise is None:
-        return expr
-    old, new = list(values), [name or None for name in values.values()]
-    if otherwise is None:
-        return expr.replace(pl.Series(old, dtype=pl.String), pl.Series(new, dtype=pl.String)) if old else expr
-    fixed = pl.when(expr.is_not_null()).then(pl.lit(otherwise))
-    if not old:
-        return fixed
-    old_texts, new_texts = pl.Series(old, dtype=pl.String), pl.Series(new, dtype=pl.String)
-    return expr.replace_strict(old_texts, new_texts, default=fixed, return_dtype=pl.String)
-
-
-def _microseconds(count: pl.Expr, unit: str, *, floats: bool) -> pl.Expr:
-    """Return whole microseconds since 1970; null outside the years 1 to 9999."""
-    per_s = _PER_SECOND[unit]
-    first, last = max(_FIRST_S * per_s, -(2**63)), min((_LAST_S + 1) * per_s - 1, 2**63 - 1)
-    if floats:
-        us = (count * (1e6 / per_s)).round().cast(pl.Int64, strict=False)
-    else:
-        us = count // (per_s // 1_000_000) if per_s >= 1_000_000 else count * (1_000_000 // per_s)
-    return pl.when(count.is_between(first, last)).then(us)
-
-
-def _utc(us: pl.Expr, zone: str) -> pl.Expr:
-    """Return moments from microseconds on the clock of a zone."""
-    if zone == "UTC":
-        return us.cast(pl.Datetime("us", "UTC"))
-    local = us.cast(pl.Datetime("us")).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return local.dt.convert_time_zone("UTC")
-
-
-def _in_range(moment: pl.Expr) -> pl.Expr:
-    us = moment.to_physical()
-    return pl.when(us.is_between(_FIRST_S * 1_000_000, _LAST_S * 1_000_000 + 999_999)).then(moment)
-
-
-def _parsed(text: pl.Expr, form: str, zone: str) -> pl.Expr:
-    """Return moments from text in one ``strptime`` form."""
-    text = text.str.strip_chars()
-    if re.search(r"%(?:[:#]*z|\+)", form):
-        return _in_range(text.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False))
-    local = text.str.to_datetime(form, time_unit="us", strict=False)
-    return _utc(_in_range(local).to_physical(), zone)
-
-
-def _iso(text: pl.Expr, zone: str) -> pl.Expr:
-    """Return moments from ISO 8601 text; Polars would guess one form from the first value."""
-    text = text.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ t]", "${1}T")
-    text = text.str.replace(r"[zZ]$", "+00:00").str.replace(r"(T.*[+-]\d\d)$", "${1}:00")
-    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00")
-    text = text.str.replace(r"^([^T]*T\d\d:\d\d)($|[+-])", "${1}:00$2")
-    offset = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False)
-    return pl.coalesce([_in_range(offset), _parsed(text, "%Y-%m-%dT%H:%M:%S%.f", zone)])
-
-
-def last_of(text: pl.Expr, phrases: tuple[str, ...], until: tuple[str, ...]) -> pl.Expr:
-    """Return the last of the phrases that stands in the text, as it is written in ``phrases``; null for none.
-
-    >>> frame = pl.DataFrame({"name": ["RED T-LIGHT HOLDERS", "GIFT BAG WITH RIBBON", "check"]})
-    >>> found = last_of(pl.col("name"), ("t-light holder", "bag", "ribbon"), ("with",))
-    >>> frame.select(found)["name"].to_list()
-    ['t-light holder', 'bag', None]
-    """
-    forms: dict[str, str] = {}
-    for phrase in phrases:
-        words = re.sub(r"[\W_]+", " ", phrase.lower()).strip()
-        forms |= {form: phrase for form in (words, words + "s", words + "es") if form not in forms}
-    longest_first = sorted(forms, key=len, reverse=True)
-    pattern = r"\b(?:" + "|".join(re.escape(form) for form in longest_first) + r")\b"
-    words_only = text.str.to_lowercase().str.replace_all(_NOT_WORD, " ")
-    find: Callable[[pl.Expr], pl.Expr] = lambda where: where.str.extract_all(pattern).list.last()  # noqa: E731
-    found = find(words_only)
-    if until:
-        head = words_only.str.replace(r"\b(?:" + "|".join(re.escape(word) for word in until) + r")\b.*$", "")
-        found = pl.coalesce([find(head), found])
-    return found.replace_strict(
-        pl.Series(list(forms)), pl.Series(list(forms.values())), default=None, return_dtype=pl.String
-    )

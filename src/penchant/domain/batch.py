@@ -66,9 +66,7 @@ class EventBatch:
         return int(self.position.size)
 
     @classmethod
-    def from_rows(
-        cls, rows: Sequence[Row], position: IntArray, items: Vocabulary, topics: Vocabulary
-    ) -> EventBatch:
+    def from_rows(cls, rows: Sequence[Row], position: IntArray, items: Vocabulary, topics: Vocabulary) -> EventBatch:
         """Return a batch of a few rows; new items and topics enter the vocabularies in row order."""
         n = len(rows)
         users: dict[str, int] = {}

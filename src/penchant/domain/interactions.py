@@ -32,9 +32,7 @@ class Interactions:
 
     def matrix(self) -> sparse.csr_array:
         """Return which user dealt with which item, ones, CSR of shape ``(n_users, n_items)``."""
-        matrix = sparse.csr_array(
-            (np.ones(self.user.size), (self.user, self.item)), shape=(self.n_users, self.n_items)
-        )
+        matrix = sparse.csr_array((np.ones(self.user.size), (self.user, self.item)), shape=(self.n_users, self.n_items))
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
         return matrix

@@ -22,14 +22,20 @@ class Learner(Protocol[S]):
     * nothing random, nothing from the wall clock: what is learned depends on the log alone.
     """
 
-    name: str
-    """Under which name the store keeps the states."""
+    @property
+    def name(self) -> str:
+        """Return under which name the store keeps the states."""
+        ...
 
-    scope: Scope
-    """Whose state this is."""
+    @property
+    def scope(self) -> Scope:
+        """Return whose state this is."""
+        ...
 
-    types: frozenset[str] | None
-    """The event types that matter; None for all."""
+    @property
+    def types(self) -> frozenset[str] | None:
+        """Return the event types that matter; None for all."""
+        ...
 
     def start(self) -> S:
         """Return the state of a key that no event has touched."""

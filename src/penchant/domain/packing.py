@@ -31,7 +31,9 @@ def unpack(data: bytes, format_number: int) -> dict[str, Any]:
     try:
         found, fields = msgspec.msgpack.decode(data)
         if found != format_number:
-            raise FormatError(f"format {found!r} given; this version reads format {format_number}; rebuild from the log")
+            raise FormatError(
+                f"format {found!r} given; this version reads format {format_number}; rebuild from the log"
+            )
         return {name: _array(value) for name, value in fields.items()}
     except (msgspec.DecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, FormatError):

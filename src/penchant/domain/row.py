@@ -36,7 +36,12 @@ def frame_schema() -> dict[str, pl.DataType]:
     """Return the Polars schema of a frame of rows, without ``position``."""
     import polars as pl
 
-    kinds: dict[str, Any] = {"at_us": pl.Int64, "arrived_us": pl.Int64, "value": pl.Float64, "amount": pl.Float64}
+    kinds: dict[str, Any] = {
+        "at_us": pl.Int64,
+        "arrived_us": pl.Int64,
+        "value": pl.Float64,
+        "amount": pl.Float64,
+    }
     return {name: kinds.get(name, pl.String)() for name in COLUMNS}
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -49,6 +49,9 @@ class ModelResult:
 
     peak_mb: float
     """Peak memory, in megabytes of 10^6 bytes; NaN where not measured."""
+
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What was tuned or learned; in the JSON document only."""
 
     def columns(self) -> dict[str, Interval]:
         """Return all that a table shows of the model: its metrics, then its costs."""
@@ -106,6 +109,7 @@ class Report:
                     "metrics": {name: interval.as_dict() for name, interval in one.metrics.items()},
                     "fit_s": one.fit_s,
                     "peak_mb": one.peak_mb,
+                    "settings": dict(one.settings),
                 }
                 for one in self.models
             ],
@@ -132,6 +136,7 @@ class Report:
                     metrics={name: _interval(ends) for name, ends in one["metrics"].items()},
                     fit_s=_number(one["fit_s"]),
                     peak_mb=_number(one["peak_mb"]),
+                    settings=one.get("settings", {}),
                 )
                 for one in document.pop("models")
             ]

@@ -142,4 +142,3 @@ EVIDENCE_VIEWS_DAYS: tuple[float, ...] = tuple(
     sorted({*TrackerConfig().half_lives_days, 14.0, 30.0, 45.0, 90.0, 120.0, 365.0, FOREVER_DAYS})
 )
 """Half-lives on which the baselines choose: finer than the tracker's own, so that the best single one is found."""
-

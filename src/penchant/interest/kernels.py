@@ -10,7 +10,7 @@ from numba import njit
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fold_topics(
     old_topic: Int32Array,
     old_positive: Float32Array,

@@ -76,7 +76,9 @@ def collect_evidence(
         last = np.full(RECENT, -1, dtype=np.int64)
         if before.size:
             state = tracker.update({}, batch.select(before))[user_id]
-            told = np.concatenate([batch.topic[batch.topic_start[r] : batch.topic_start[r + 1]] for r in before[-RECENT:]])
+            told = np.concatenate(
+                [batch.topic[batch.topic_start[r] : batch.topic_start[r + 1]] for r in before[-RECENT:]]
+            )
             last = np.concatenate([told[::-1], last])[:RECENT]
         for moment in asked:
             n = moment.topic.size
@@ -96,7 +98,12 @@ def collect_evidence(
             state = tracker.update({user_id: state}, batch.select(moment.rows))[user_id]
     if not topic:
         topic, known = [np.empty((0, n_views))], [np.empty((0, n_views))]
-        prior, weight, came, recent = [np.empty(0)], [np.empty(0)], [np.empty(0, np.int64)], [np.empty((0, RECENT), np.int64)]
+        prior, weight, came, recent = (
+            [np.empty(0)],
+            [np.empty(0)],
+            [np.empty(0, np.int64)],
+            [np.empty((0, RECENT), np.int64)],
+        )
     return TopicEvidence(
         np.array(tracker.config.half_lives_days),
         np.concatenate(topic),

@@ -109,7 +109,7 @@ class Tracker:
 
     name = "tracker"
     scope: Scope = "user"
-    types = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] != 0.0)
+    types: frozenset[str] = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] != 0.0)
 
     @cached_property
     def half_lives_s(self) -> FloatArray:
@@ -157,7 +157,7 @@ class Tracker:
     def views(self, state: TrackerState, at: float) -> FloatArray:
         """Return the evidence of the state's topics as of ``at`` (not before ``last_at``), shape ``(m, K)``."""
         age = max(0.0, at - state.last_at) if state.topic.size else 0.0
-        decayed: FloatArray = state.positive * np.exp2(-age / self.half_lives_s)
+        decayed: FloatArray = state.positive.astype(np.float64) * np.exp2(-age / self.half_lives_s)
         return decayed
 
     def read(self, state: TrackerState, at: float, population: FloatArray) -> Reading:
@@ -199,7 +199,12 @@ class Tracker:
         """Return the state as bytes."""
         return pack(
             FORMAT,
-            {"topic": state.topic, "positive": state.positive, "negative": state.negative, "last_at": state.last_at},
+            {
+                "topic": state.topic,
+                "positive": state.positive,
+                "negative": state.negative,
+                "last_at": state.last_at,
+            },
         )
 
     def decode(self, data: bytes) -> TrackerState:

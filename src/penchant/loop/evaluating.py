@@ -24,7 +24,7 @@ from penchant.interest.prequential import collect_evidence
 from penchant.interest.tracker import Tracker, TrackerConfig, event_weight
 from penchant.loop.fitting import interactions_of
 from penchant.math.arrays import BoolArray, Int32Array, IntArray
-from penchant.process.split import split_by_time, time_quantiles
+from penchant.process.split import time_quantiles
 from penchant.profile.population import TopicPopulation, by_day
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
 
+CHUNK = 200_000
 PIPELINE = "pipeline"
 """Name of the whole pipeline among the models."""
 
@@ -77,12 +78,14 @@ class Evaluation:
         """
         if protocol not in ("global_time", "replay"):
             raise ConfigError(f"no protocol {protocol!r}; known: global_time, replay")
+        import polars as pl
+
         _, cut_us = time_quantiles(self.frame, 0.0, test)
-        split = split_by_time(self.frame, cut_us, cut_us)
-        train, later = split.part("train"), split.part("test")
+        later = self.frame.filter(pl.col("at_us") >= cut_us)
         engine = self.make()
         began = time.perf_counter()
-        engine.replay(train)
+        for chunk in self.frame.iter_slices(CHUNK):  # no second copy of the training events
+            engine.replay(chunk.filter(pl.col("at_us") < cut_us))
         folded_s = time.perf_counter() - began
         self.progress("fit", 0, 1)
         fitted = engine.fit()
@@ -98,7 +101,9 @@ class Evaluation:
         else:
             answers = self._ask_always(engine, later, later_batch, users, n)
         n_items = len(ledger.items)
-        counts = np.bincount(interactions_of(_batch(train, engine)).item, minlength=n_items).astype(np.float64)
+        counts = np.zeros(n_items)
+        for state in ledger.states.every("item_population").values():
+            counts[state.number] += state.count
         topics = recommender.index.arrays()[0]
         rng = np.random.default_rng([self.seed, 10])
         scored = score_lists(answers, n, n_items, counts / max(1.0, counts.sum()), topics, rng)
@@ -111,6 +116,7 @@ class Evaluation:
                 {**metrics, **({f"pipeline_ahead_ndcg@{n}": behind[name]} if name in behind else {})},
                 fit_s.get(name, 0.0),
                 peak_mb(),
+                {"weights": fitted["blend"]["weights"]} if name == PIPELINE else {},
             )
             for name, metrics in sorted(scored.items(), key=lambda row: -row[1][f"ndcg@{n}"].value)
         ]
@@ -120,7 +126,7 @@ class Evaluation:
             {
                 "kind": "ranking",
                 "split": protocol,
-                "leaks": split.leaks,
+                "leaks": False,
                 "cut": isoformat(from_us(cut_us)),
                 "catalogue": "full",
                 "items": n_items,
@@ -129,7 +135,7 @@ class Evaluation:
                 "users": len(set(answers.users)),
                 "seen_items": "allowed" if seen else "excluded",
                 "repeat_share": round(recommender.repeat_share, 4),
-                "train_events": train.height,
+                "train_events": self.frame.height - later.height,
                 "test_events": later.height,
                 "interval": "95 %, bootstrap over users, 1000 resamples",
                 "fold_s": round(folded_s, 3),
@@ -147,9 +153,7 @@ class Evaluation:
             answers.add(done, lists, relevant[_may_come(relevant, allowed)])
         return answers
 
-    def _ask_always(
-        self, engine: Engine, later: pl.DataFrame, batch: EventBatch, users: set[int], n: int
-    ) -> Answers:
+    def _ask_always(self, engine: Engine, later: pl.DataFrame, batch: EventBatch, users: set[int], n: int) -> Answers:
         """Ask before every moment of the chosen users; everybody's events are learned in the order of time."""
         answers = Answers()
         number = {user: place for place, user in enumerate(sorted(users))}
@@ -213,7 +217,7 @@ class Evaluation:
             asked[name] = ask(model, batch, replay, population)
         scored = score(asked, "static", np.random.default_rng([self.seed, 11]))
         results = [
-            ModelResult(name, metrics, fit_s[name], peak_mb())
+            ModelResult(name, metrics, fit_s[name], peak_mb(), settings[name])
             for name, metrics in sorted(scored.items(), key=lambda row: row[1]["log_loss"].value)
         ]
         return self._report(
@@ -229,7 +233,6 @@ class Evaluation:
                 "users": len(replay),
                 "population_half_life_days": half_life,
                 "interval": "95 %, bootstrap over users, 1000 resamples",
-                "settings": settings,
             },
             [
                 "log_loss is in nats for each (event, topic) pair, an event's topics sharing weight 1",
@@ -270,10 +273,6 @@ def _depth(n: int) -> int:
     return max(n, 100)
 
 
-def _batch(frame: pl.DataFrame, engine: Engine) -> EventBatch:
-    return EventBatch.from_frame(frame, engine.ledger.items, engine.ledger.topics)
-
-
 def _may_come(items: IntArray, allowed: BoolArray) -> BoolArray:
     """Return which items could have been recommended: all but those that a rule keeps out."""
     inside = items < allowed.size
@@ -288,4 +287,3 @@ def _by_user(user: Int32Array, names: Sequence[str], chosen: set[int]) -> Iterat
     for rows in np.split(order, cuts):
         if rows.size and int(user[rows[0]]) in chosen:
             yield names[int(user[rows[0]])], rows
-

@@ -89,7 +89,11 @@ class Fitting:
         parameters = fit_mixture(evidence)
         self.tracker = Tracker(config, parameters)
         self._save("tracker", parameters.encode())
-        return {"users": len(users), "topics_asked": evidence.weight.size, "weights": parameters.weights.tolist()}
+        return {
+            "users": len(users),
+            "topics_asked": evidence.weight.size,
+            "weights": parameters.weights.tolist(),
+        }
 
     def _item_knn(self) -> dict[str, Any]:
         source: Any = self.recommender.pipeline.sources["item_knn"]
@@ -127,9 +131,10 @@ class Fitting:
         both = np.intersect1d(early_users, np.unique(self.interactions.user[late]))
         users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
         sources = self.recommender.pipeline.sources
-        honest: Any = type(sources["item_knn"])(sources["item_knn"].config)  # type: ignore[attr-defined]
+        live: Any = sources["item_knn"]
+        honest = type(live)(live.config)
         honest.fit(interactions_of(self.batch, cut))
-        kept, sources["item_knn"] = sources["item_knn"], honest
+        sources["item_knn"] = honest
         asked = []
         try:
             for user in both.tolist():
@@ -142,7 +147,7 @@ class Fitting:
                 if taken.size:
                     asked.append((self.recommender.pipeline.proposals(query), taken))
         finally:
-            sources["item_knn"] = kept
+            sources["item_knn"] = live
         return asked
 
 

@@ -174,7 +174,9 @@ class Ledger:
         )
         if len(batch) == 1:
             return int(batch.user[0] >= 0 and batch.at[0] < newest[batch.user[0]])
-        counted = np.concatenate([rows for _, rows in batch.groups("user", BehaviourLearner.types)] or [np.zeros(0, int)])
+        counted = np.concatenate(
+            [rows for _, rows in batch.groups("user", BehaviourLearner.types)] or [np.zeros(0, int)]
+        )
         counted.sort()
         return int(late(batch.user[counted], batch.at[counted], newest).sum())
 
@@ -319,5 +321,3 @@ class Ledger:
         with self._lock:
             self.checkpoint()
             self.log.close()
-
-

@@ -145,14 +145,26 @@ class Recommender:
         return lists, query.allowed
 
     def _explain_all(
-        self, query: Query, ranked: Candidates, parts: Mapping[str, Mapping[int, float]], places: Iterable[int]
+        self,
+        query: Query,
+        ranked: Candidates,
+        parts: Mapping[str, Mapping[int, float]],
+        places: Iterable[int],
     ) -> list[Recommendation]:
         chosen = []
         for place in places:
             item = int(ranked.item[place])
             mine = {source: scores[item] for source, scores in parts.items() if item in scores}
             source = max(mine, key=lambda name: mine[name])
-            chosen.append((item, float(ranked.score[place]), source, mine, self.pipeline.sources[source].because(query, item)))
+            chosen.append(
+                (
+                    item,
+                    float(ranked.score[place]),
+                    source,
+                    mine,
+                    self.pipeline.sources[source].because(query, item),
+                )
+            )
         wanted = {item: self._positions(query, because) for item, *_, because in chosen}
         rows = dict(self._ledger.log.at_positions([p for positions in wanted.values() for p in positions]))
         return [
@@ -216,4 +228,3 @@ def _why_not(query: Query, item: int, liking: Mapping[str, float]) -> str:
 def _fit(values: Any, size: int) -> Any:
     """Return an array of exactly ``size``: the vocabulary may have grown between two looks."""
     return values[:size] if values.size >= size else np.concatenate([values, np.zeros(size - values.size)])
-

@@ -1,0 +1,1 @@
+"""Pure functions over arrays: decay and the largest entries."""

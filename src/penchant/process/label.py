@@ -74,9 +74,7 @@ def label_rows(rows: Sequence[Row], topics_of: Callable[[str], tuple[str, ...]],
     return labelled
 
 
-def label_frame(
-    frame: pl.DataFrame, topics_of: Callable[[str], tuple[str, ...]], config: LabelConfig
-) -> pl.DataFrame:
+def label_frame(frame: pl.DataFrame, topics_of: Callable[[str], tuple[str, ...]], config: LabelConfig) -> pl.DataFrame:
     """Return a frame in the log's schema with topics, items first in it; see ``label_rows``."""
     import polars as pl
 

@@ -51,7 +51,12 @@ def split_by_time(frame: pl.DataFrame, validation_from: datetime | int, test_fro
         .then(pl.lit("validation"))
         .otherwise(pl.lit("test"))
     )
-    return Split(frame.with_columns(label.alias("split")), "global_time", False, "cut at the same moments for all users")
+    return Split(
+        frame.with_columns(label.alias("split")),
+        "global_time",
+        False,
+        "cut at the same moments for all users",
+    )
 
 
 def split_leave_one_out(frame: pl.DataFrame) -> Split:

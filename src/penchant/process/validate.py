@@ -13,12 +13,15 @@ import msgspec
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
 from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, PAYLOAD_FIELDS, TYPE_CODE, Event
-from penchant.domain.row import Row, encode_topics, to_row
+from penchant.domain.row import Row, encode_topics
 from penchant.errors import EventError
 
 MAX_ID = 256
 MAX_TOPICS = 32
 MAX_PAYLOAD = 65_536
+MAX_DEPTH = 32
+MAX_AMOUNT = 1e12
+"""Money beyond this is a mistake, and sums of it would overflow."""
 FIELDS: tuple[str, ...] = (
     "event_id",
     "type",
@@ -64,11 +67,10 @@ def validate(given: Event | Mapping[str, Any], now: datetime, limits: Limits) ->
         EventError: With the reason, when it cannot be taken.
     """
     if isinstance(given, Event):
-        row = to_row(given)
-    elif isinstance(given, Mapping):
-        row = _from_mapping(given, now)
-    else:
+        given = {name: getattr(given, name) for name in Event.__slots__}
+    elif not isinstance(given, Mapping):
         raise EventError(f"not an event: {type(given).__name__}; give a mapping or an Event")
+    row = _from_mapping(given, now)
     _check(row, limits)
     if not row.event_id:
         row = row._replace(event_id=content_id(row))
@@ -79,16 +81,15 @@ def _from_mapping(given: Mapping[str, Any], now: datetime) -> Row:
     unknown = [str(name) for name in given if name not in _KNOWN]
     if unknown:
         raise EventError(f"unknown field {unknown[0]!r}; put what has no field of its own under 'payload'")
-    payload = given.get("payload") or {}
-    if not isinstance(payload, Mapping):
+    payload = given.get("payload")
+    if payload is None:
+        payload = {}
+    elif not isinstance(payload, Mapping):
         raise EventError(f"payload must be an object, not {type(payload).__name__}")
     payload = dict(payload)
     for name in PAYLOAD_FIELDS:
         if given.get(name) is not None:
             payload[name] = given[name]
-    for name in ("attributes", "facts", "context"):
-        if name in payload and not isinstance(payload[name], Mapping):
-            raise EventError(f"{name} must be an object, not {type(payload[name]).__name__}")
     return Row(
         _text(given, "event_id") or "",
         _text(given, "type") or "",
@@ -99,8 +100,8 @@ def _from_mapping(given: Mapping[str, Any], now: datetime) -> Row:
         _number(given, "value"),
         _number(given, "amount"),
         _text(given, "session_id"),
-        encode_topics(_topics(given.get("topics"))),
-        _json(payload),
+        encode_topics(clean_topics(given.get("topics"))),
+        encode_payload(payload),
     )
 
 
@@ -108,7 +109,7 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
     value = given.get(name)
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64:
         return str(value)
     raise EventError(f"{name} must be text, not {type(value).__name__}")
 
@@ -135,7 +136,8 @@ def _time(given: Mapping[str, Any], name: str, now: datetime) -> int:
         raise EventError(f"{name}: {error}") from None
 
 
-def _topics(value: Any) -> tuple[str, ...]:
+def clean_topics(value: Any) -> tuple[str, ...]:
+    """Return topics without the spaces around them, each once; ``EventError`` when they cannot be taken."""
     if value is None:
         return ()
     if isinstance(value, str):
@@ -150,31 +152,48 @@ def _topics(value: Any) -> tuple[str, ...]:
     return topics
 
 
-def _json(payload: dict[str, Any]) -> str | None:
+def encode_payload(payload: Mapping[str, Any]) -> str | None:
+    """Return a payload as JSON text, None when it is empty; ``EventError`` when it cannot be taken."""
     if not payload:
         return None
+    for name in ("attributes", "facts", "context"):
+        if name in payload and not isinstance(payload[name], Mapping):
+            raise EventError(f"{name} must be an object, not {type(payload[name]).__name__}")
+    _check_value(payload, MAX_DEPTH)
     try:
         text = msgspec.json.encode(payload).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise EventError(f"payload is not JSON: {error}") from None
-    if "\ud800" <= max(text, default="") <= "\udfff" or not _finite(payload):
-        raise EventError("payload holds NaN, infinity or half a character")
+    if len(text) > MAX_PAYLOAD:
+        raise EventError(f"payload of {len(text)} characters; at most {MAX_PAYLOAD:,}")
     return text
 
 
-def _finite(value: Any) -> bool:
+def _check_value(value: Any, depth: int) -> None:
+    """Refuse what JSON, or the bytes of a state, cannot hold."""
     if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, Mapping):
-        return all(_finite(inner) for inner in value.values())
-    return all(_finite(inner) for inner in value) if isinstance(value, list | tuple) else True
+        if not math.isfinite(value):
+            raise EventError("payload holds NaN or infinity")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise EventError("payload holds a whole number beyond 64 bits")
+    elif isinstance(value, Mapping | list | tuple | set | frozenset):
+        if depth == 0:
+            raise EventError(f"payload is nested more than {MAX_DEPTH} deep")
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            _check_value(inner, depth - 1)
 
 
 def _check_id(name: str, value: str) -> None:
     if len(value) > MAX_ID:
         raise EventError(f"{name} has {len(value)} characters; at most {MAX_ID}")
-    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not is_whole(value):
         raise EventError(f"{name} holds a NUL or half a character")
+
+
+def is_whole(text: str) -> bool:
+    """Return whether every store can hold the text: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _check(row: Row, limits: Limits) -> None:
@@ -199,10 +218,10 @@ def _check(row: Row, limits: Limits) -> None:
         number = getattr(row, name)
         if number is not None and not math.isfinite(number):
             raise EventError(f"{name} is not a finite number")
+    if row.amount is not None and abs(row.amount) > MAX_AMOUNT:
+        raise EventError(f"amount is beyond {MAX_AMOUNT:,.0f}")
     if row.type == "rating" and row.value is None:
         raise EventError("a rating needs a value")
-    if row.payload is not None and len(row.payload) > MAX_PAYLOAD:
-        raise EventError(f"payload of {len(row.payload):,} characters; at most {MAX_PAYLOAD:,}")
 
 
 def content_id(row: Row) -> str:

@@ -53,7 +53,7 @@ class BehaviourLearner:
 
     name = "behaviour"
     scope: Scope = "user"
-    types = frozenset(EVENT_TYPES) - SILENT_TYPES
+    types: frozenset[str] = frozenset(EVENT_TYPES) - SILENT_TYPES
 
     def start(self) -> BehaviourState:
         """Return the state of a user who never did anything."""

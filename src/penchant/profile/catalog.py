@@ -50,7 +50,14 @@ class CatalogLearner:
                         at,
                     )
                 else:
-                    item = Item(item_id, item.title, item.topics, item.attributes, min(item.since_s, at), item.changed_s)
+                    item = Item(
+                        item_id,
+                        item.title,
+                        item.topics,
+                        item.attributes,
+                        min(item.since_s, at),
+                        item.changed_s,
+                    )
             changed[item_id] = item
         return changed
 

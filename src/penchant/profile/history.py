@@ -57,7 +57,7 @@ class HistoryLearner:
 
     name = "history"
     scope: Scope = "user"
-    types = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] != 0.0)
+    types: frozenset[str] = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] != 0.0)
 
     def start(self) -> HistoryState:
         """Return an empty history."""

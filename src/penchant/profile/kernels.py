@@ -10,7 +10,7 @@ from numba import njit
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fold_items(
     old_item: Int32Array,
     old_count: Float32Array,
@@ -68,7 +68,7 @@ def fold_items(
     return items[:m].copy(), count[:m].copy(), newest[:m].copy(), where[:m].copy()
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fold_newest(
     old_topic: Int32Array,
     old_at: FloatArray,

@@ -35,7 +35,7 @@ class _DayCounts:
 
     name: str
     scope: Scope = "day"
-    types = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] > 0.0)
+    types: frozenset[str] = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] > 0.0)
 
     def start(self) -> DayState:
         """Return a day without events."""

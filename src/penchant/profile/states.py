@@ -122,7 +122,10 @@ class States:
     """
 
     def __init__(
-        self, learners: Mapping[str, Learner[Any]], checkpoint: Checkpoint | None, vocabularies: Mapping[str, Vocabulary]
+        self,
+        learners: Mapping[str, Learner[Any]],
+        checkpoint: Checkpoint | None,
+        vocabularies: Mapping[str, Vocabulary],
     ) -> None:
         self._learners = learners
         self._checkpoint = checkpoint
@@ -226,4 +229,3 @@ class States:
             for name, learner in self._learners.items()
             for key, state in sorted(self.every(name).items())
         }
-

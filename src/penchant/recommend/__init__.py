@@ -16,6 +16,4 @@ SOURCES = Registry(
 
 RANKERS = Registry("ranker", "penchant.recommend.ranker", {"blend": "penchant.recommend.blend:Blend"})
 
-RERANKERS = Registry(
-    "reranker", "penchant.recommend.reranker", {"spread": "penchant.recommend.spread:Spread"}
-)
+RERANKERS = Registry("reranker", "penchant.recommend.reranker", {"spread": "penchant.recommend.spread:Spread"})

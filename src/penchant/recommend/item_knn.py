@@ -54,7 +54,7 @@ class ItemKNN:
     @property
     def fitted(self) -> bool:
         """Return whether there are neighbours."""
-        return self._neighbour.shape[0] > 0
+        return bool(self._neighbour.shape[0] > 0)
 
     def fit(self, interactions: Interactions) -> None:
         """Find every item's nearest neighbours."""

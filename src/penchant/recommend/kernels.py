@@ -10,7 +10,7 @@ from numba import njit
 from penchant.math.arrays import Int32Array, IntArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def nearest_items(
     item_start: IntArray,
     item_user: Int32Array,

@@ -48,7 +48,9 @@ class Database:
         try:
             self._engine = sa.create_engine(self.url, pool_pre_ping=not self.sqlite)
         except NoSuchDialect:
-            raise ConfigError(f"no database driver for {self.url.drivername!r}; use sqlite or postgresql+psycopg") from None
+            raise ConfigError(
+                f"no database driver for {self.url.drivername!r}; use sqlite or postgresql+psycopg"
+            ) from None
         except ModuleNotFoundError as error:
             raise NotInstalledError(str(error.name), "pip install 'penchant[postgres]'") from error
         if self.sqlite:
@@ -59,8 +61,12 @@ class Database:
         self._writer: Connection | None = None
         self._owner = 0  # the thread that writes
         self.bind = "?" if self.sqlite else "%s"
-        with self._guard("open the database"):
-            self._migrate()
+        try:
+            with self._guard("open the database"):
+                self._migrate()
+        except BaseException:
+            self.close()  # or the writer's lock would be held by a connection that nobody has
+            raise
 
     @contextmanager
     def _guard(self, doing: str) -> Iterator[None]:
@@ -161,7 +167,7 @@ class Database:
             try:
                 cursor = raw.cursor()
                 cursor.execute(sql, values)
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                rows = list(cursor.fetchall())
                 cursor.close()
                 return rows
             finally:

@@ -1,0 +1,36 @@
+"""For tests of one's own parts: contract suites to inherit, a clock to set, a toy log with a known truth.
+
+The suites need pytest; nothing else here or elsewhere in penchant does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penchant.testing.clock import SettableClock
+    from penchant.testing.learner_contract import LearnerContract
+    from penchant.testing.log_contract import EventLogContract
+    from penchant.testing.source_contract import SourceContract
+    from penchant.testing.toy import ToyLog, toy_log
+
+_HOME = {
+    "EventLogContract": "log_contract",
+    "LearnerContract": "learner_contract",
+    "SettableClock": "clock",
+    "SourceContract": "source_contract",
+    "ToyLog": "toy",
+    "toy_log": "toy",
+}
+
+__all__ = ["EventLogContract", "LearnerContract", "SettableClock", "SourceContract", "ToyLog", "toy_log"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name in _HOME:
+        return getattr(import_module(f"penchant.testing.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'penchant.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ALL = "position, " + ", ".join(COLUMNS)
 _COPY_FROM = 500
 """Rows from which PostgreSQL's COPY beats inserts."""
+_AT_ONCE = 10_000
+"""Positions asked for in one query; SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
 
 class SqlLog:
@@ -85,12 +87,14 @@ class SqlLog:
 
     def at_positions(self, positions: Sequence[int]) -> list[tuple[int, Row]]:
         """Return rows by position; see ``EventLog.at_positions``."""
-        wanted = [int(position) for position in set(positions)]
-        if not wanted:
-            return []
-        binds = ", ".join([self._bind] * len(wanted))
-        sql = f"SELECT {_ALL} FROM event WHERE position IN ({binds}) ORDER BY position"  # noqa: S608
-        return [(row[0], Row(*row[1:])) for row in self._database.fetch(sql, wanted)]
+        wanted = sorted({int(position) for position in positions})
+        found: list[tuple[int, Row]] = []
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            binds = ", ".join([self._bind] * len(some))
+            sql = f"SELECT {_ALL} FROM event WHERE position IN ({binds}) ORDER BY position"  # noqa: S608
+            found.extend((row[0], Row(*row[1:])) for row in self._database.fetch(sql, some))
+        return found
 
     def tail(self) -> int:
         """Return the highest position ever given."""

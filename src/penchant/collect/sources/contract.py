@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -101,18 +102,23 @@ class SourceFile:
         """Return the format that the name ends in, ``.gz`` aside."""
         return self.name.lower().removesuffix(".gz").rpartition(".")[2]
 
-    def open(self) -> IO[bytes]:
-        """Return the bytes, as they lie there.
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Yield the bytes, as they lie there.
 
         Raises:
             SourceError: When there is no such file, or it cannot be opened.
         """
-        try:
-            if self.member is None:
-                return self.path.open("rb")
-            return zipfile.ZipFile(self.path).open(self.member)
-        except (OSError, zipfile.BadZipFile, KeyError) as error:
-            raise SourceError(f"cannot open {self}: {getattr(error, 'strerror', None) or error}") from error
+        with ExitStack() as stack:
+            try:
+                if self.member is None:
+                    stream: IO[bytes] = stack.enter_context(self.path.open("rb"))
+                else:
+                    archive = stack.enter_context(zipfile.ZipFile(self.path))
+                    stream = stack.enter_context(archive.open(self.member))
+            except (OSError, zipfile.BadZipFile, KeyError) as error:
+                raise SourceError(f"cannot open {self}: {getattr(error, 'strerror', None) or error}") from error
+            yield stream
 
     def fingerprint(self) -> str:
         """Return a hash of name, size, and the first and last 64 KB; the folder does not matter."""

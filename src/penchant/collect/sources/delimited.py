@@ -82,9 +82,9 @@ class _Filled:
 class _Rows:
     """Parses rows and knows, at every moment, which lines the present row took.
 
-    A block of lines in which nothing is odd is parsed at once. In any other, Python's parser is given one line
-    at a time. When a row turns out broken, for example because a quote is never closed, only its first line is
-    given up, and the lines after it are parsed again.
+    A block of lines in which nothing is odd is parsed at once. In any other, the parser gets one line at a time.
+    When a row turns out broken, for example because a quote is never closed, only its first line is given up, and
+    the lines after it are parsed again.
     """
 
     def __init__(self, stream: IO[bytes], file: SourceFile, how: Reading, start: Place | None = None) -> None:
@@ -131,8 +131,7 @@ class _Rows:
                 last = not self._again
                 self._rows_of_block(width, filled, room)
         columns = [
-            pl.Series(name, values, dtype=pl.String)
-            for (_, name), values in zip(keep, filled.columns, strict=True)
+            pl.Series(name, values, dtype=pl.String) for (_, name), values in zip(keep, filled.columns, strict=True)
         ]
         here = Place(self._row, self._line, self._byte)
         frame = pl.DataFrame(columns or [pl.Series("", [None] * len(filled.lines), dtype=pl.Null)])

@@ -77,7 +77,7 @@ class JsonlReader:
                 bad.append(BadLine(number, parsed, line.text[:SHOWN].rstrip("\r\n")))
             else:
                 for name, values in columns.items():
-                    values.append(_dig(parsed, name))
+                    values.append(parsed.get(name) if name in parsed else _dig(parsed, name))
                 numbers.append(number)
             if row - start.row >= CHUNK_ROWS or byte - start.byte >= CHUNK_BYTES:
                 last = False
@@ -102,9 +102,7 @@ def _parse(line: Line) -> dict[str, Any] | str | None:
 
 
 def _dig(row: dict[str, Any], name: str) -> Any:
-    """Return the value under a name, or at the end of a dotted path; None when there is none."""
-    if name in row or "." not in name:
-        return row.get(name)
+    """Return the value at the end of a dotted path; None when there is none."""
     value: Any = row
     for step in name.split("."):
         value = value.get(step) if isinstance(value, dict) else None
@@ -117,9 +115,7 @@ def _series(name: str, values: list[Any]) -> pl.Series:
     if kinds == {int} and all(value is None or value in _INT64 for value in values):
         return pl.Series(name, values, dtype=pl.Int64)
     if kinds and kinds <= {int, float}:
-        return pl.Series(
-            name, [None if value is None else float(value) for value in values], dtype=pl.Float64
-        )
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
     if kinds == {list} and all(type(each) is str for value in values if value for each in value):

@@ -6,13 +6,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, NamedTuple, cast
 
 from penchant.collect.sources.contract import SourceFile
 from penchant.errors import SourceError
 
 MAX_LINE = 16 << 20
-"""Bytes of a line; a longer one is no row, and only its beginning is kept."""
+"""Bytes of a line, give or take a block; a longer one is no row, and only its beginning is kept."""
 _BLOCK = 128 << 10
 _KEPT = 4096
 _MARK = b"\xef\xbb\xbf"
@@ -34,16 +35,19 @@ class Line(NamedTuple):
     wrong: str | None = None
 
 
-def open_text(file: SourceFile) -> IO[bytes]:
-    """Return the bytes of a text file, unpacked when its name ends in ``.gz``.
+@contextmanager
+def open_text(file: SourceFile) -> Iterator[IO[bytes]]:
+    """Yield the bytes of a text file, unpacked when its name ends in ``.gz``.
 
     Raises:
         SourceError: When it cannot be opened.
     """
-    stream = file.open()
-    if not file.name.lower().endswith(".gz"):
-        return stream
-    return cast(IO[bytes], io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20))
+    with file.open() as stream:
+        if file.name.lower().endswith(".gz"):
+            with gzip.GzipFile(fileobj=stream) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        else:
+            yield stream
 
 
 def read_blocks(stream: IO[bytes], file: SourceFile, byte: int = 0) -> Iterator[Block]:
@@ -70,7 +74,7 @@ def read_blocks(stream: IO[bytes], file: SourceFile, byte: int = 0) -> Iterator[
                 wrong = f"a line of more than {MAX_LINE:,} bytes"
                 yield Block(bytes(rest[:_KEPT]), size + len(more) + mark, wrong)
                 rest, mark = bytearray(), 0
-        if rest or mark:
+        if rest:
             yield Block(bytes(rest), len(rest) + mark)
     except (EOFError, zlib.error, OSError) as error:
         raise SourceError(

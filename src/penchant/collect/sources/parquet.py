@@ -55,7 +55,8 @@ class ParquetReader:
                 return
 
     def _scan(self) -> pl.LazyFrame:
-        self._file.open().close()  # says what is wrong with a file that is not there
+        with self._file.open():  # says what is wrong with a file that is not there
+            pass
         return pl.scan_parquet(self._file.path, glob=False)
 
     def _damaged(self, error: Exception) -> SourceError:

@@ -1,0 +1,106 @@
+"""``penchant evaluate``: which list is best, which profile is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from penchant.app.cli.options import DataName, Folder, Json, MappingFile, Seed, SettingsFile
+from penchant.app.cli.output import Bars, bars, data, say_json, talk
+
+if TYPE_CHECKING:
+    from penchant.evaluate.report import Report
+    from penchant.loop.evaluating import Evaluation
+
+app = typer.Typer(help="Which list is best, which profile is right.", no_args_is_help=True)
+
+Html = Annotated[Path | None, typer.Option("--html", help="Write the report as an HTML page here.")]
+MaxUsers = Annotated[int | None, typer.Option("--max-users", help="Ask a random sample of users.", min=2)]
+
+
+@app.command()
+def ranking(
+    data_name: DataName = "completejourney",
+    folder: Folder = None,
+    mapping: MappingFile = None,
+    protocol: Annotated[
+        Literal["global_time", "replay"],
+        typer.Option("--protocol", help="Ask once at the cut, or before every moment after it."),
+    ] = "global_time",
+    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
+    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    max_users: MaxUsers = None,
+    seed: Seed = 0,
+    settings: SettingsFile = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Compare every candidate source and the pipeline on one data set, split by time, over the full catalogue."""
+    with bars() as progress:
+        evaluation = load(data_name, folder, mapping, settings, seed, progress)
+        report = evaluation.ranking(protocol, n, test, max_users)
+    _show(report, html, as_json)
+
+
+@app.command()
+def tracking(
+    data_name: DataName = "completejourney",
+    folder: Folder = None,
+    mapping: MappingFile = None,
+    test: Annotated[float, typer.Option(help="Share of the events that are scored.", min=0.001, max=0.9)] = 0.25,
+    max_users: MaxUsers = None,
+    seed: Seed = 0,
+    settings: SettingsFile = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Compare topic models: ask before every event, learn after it, everything tuned on what came before."""
+    with bars() as progress:
+        evaluation = load(data_name, folder, mapping, settings, seed, progress)
+        report = evaluation.tracking(test, max_users)
+    _show(report, html, as_json)
+
+
+def load(
+    data_name: str,
+    folder: Path | None,
+    mapping: Path | None,
+    settings: Path | None,
+    seed: int,
+    progress: Bars,
+) -> Evaluation:
+    """Return the evaluation of a data set, read through the same importer and engine as any other."""
+    from penchant.collect.datasets import open_dataset
+    from penchant.collect.importer import collect
+    from penchant.collect.quarantine import Quarantine
+    from penchant.config import Settings
+    from penchant.engine import Engine
+    from penchant.loop.evaluating import Evaluation
+
+    given = Settings.load(settings)
+
+    def make() -> Engine:
+        return Engine.open("memory", settings=given, seed=seed)
+
+    source = open_dataset(data_name, folder, mapping)
+    with make() as engine, Quarantine() as kept:
+        report = collect(source, engine, kept, progress.of(f"collect {source.name}"))
+        if report.refused or report.skipped:
+            talk.print(f"left out: {report.refused:,} refused, {report.skipped:,} skipped rows", markup=False)
+        frame = engine.ledger.events()
+    return Evaluation(source.name, frame, make, seed, progress)
+
+
+def _show(report: Report, html: Path | None, as_json: bool) -> None:
+    from penchant.evaluate.report import html_report, print_report
+
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(html_report(report), encoding="utf-8")
+        talk.print(f"report: {html}", markup=False)
+    if as_json:
+        say_json(report.as_dict())
+    else:
+        print_report(report, data)

@@ -1,0 +1,76 @@
+"""``penchant interest``: a user's interests; fit the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from penchant.app.cli.options import DEFAULT_URL, At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.output import say_json, table, talk
+from penchant.domain.interests import Interest
+
+app = typer.Typer(help="A user's interests; fit the models.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    user_id: Annotated[str, typer.Argument(help="The user.")],
+    at: At = None,
+    n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
+    url: Url = DEFAULT_URL,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show a user's interests with probability, trend and evidence."""
+    with open_engine(url, settings) as engine:
+        interests = engine.interests(user_id, n, at)
+    if as_json:
+        say_json({"user_id": user_id, "interests": interests})
+        return
+    if not interests:
+        talk.print(f"no interests are known of {user_id}", markup=False)
+    table(f"Interests of {user_id}", *interest_rows(interests))
+
+
+@app.command()
+def fit(
+    what: Annotated[list[str] | None, typer.Argument(help="tracker, item_knn, blend; default: all.")] = None,
+    url: Url = DEFAULT_URL,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from the log: the tracker's mixture, item neighbours, the blend's weights."""
+    with open_engine(url, settings) as engine:
+        report = engine.fit(what or None)
+    if as_json:
+        say_json(report)
+        return
+    rows = [[name, f"{step['seconds']:.1f}"] for name, step in report.items() if isinstance(step, dict)]
+    table(f"Fitted on {report['events']:,} events", ["model", "seconds"], rows)
+
+
+def interest_rows(interests: Sequence[Interest]) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns and rows of a table of interests."""
+    columns = ["topic", "P(next)", "95 %", "long-term", "short-term", "trend", "last evidence"]
+    rows = [
+        [
+            one.topic,
+            f"{one.probability:.1%}",
+            f"{one.interval[0]:.1%} – {one.interval[1]:.1%}",
+            f"{one.long_term:.1%}",
+            f"{one.short_term:.1%}",
+            arrow(one),
+            f"{max(event.at for event in one.evidence):%Y-%m-%d}" if one.evidence else "",
+        ]
+        for one in interests
+    ]
+    return columns, rows
+
+
+def arrow(interest: Interest) -> str:
+    """Return the trend in a sign and a factor: rising or falling only where the interval excludes no change."""
+    low, high = interest.trend_interval
+    sign = "↑" if low > 0 else "↓" if high < 0 else "→"
+    return f"{sign} x{2**interest.trend:.2f}"

@@ -1,0 +1,63 @@
+"""``penchant recommend``: a list for a user, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from penchant.app.cli.options import DEFAULT_URL, At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.output import data, say_json, table, talk
+
+app = typer.Typer(help="A list for a user, and why.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    user_id: Annotated[str, typer.Argument(help="The user; may be unknown.")],
+    n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
+    at: At = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Item to leave out; may be given again.")] = None,
+    url: Url = DEFAULT_URL,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend items to a user, each with its source, reason and evidence."""
+    with open_engine(url, settings) as engine:
+        slate = engine.recommend(user_id, n, at, exclude=exclude, strategy=strategy)
+    if as_json:
+        say_json({"user_id": user_id, "recommendations": slate})
+        return
+    if not slate:
+        talk.print("nothing to recommend: the catalogue is empty, or everything is excluded", markup=False)
+    table(
+        f"For {user_id}",
+        ["", "item", "title", "score", "source", "why"],
+        [[i + 1, one.item_id, one.title or "", f"{one.score:.3f}", one.source, one.reason] for i, one in enumerate(slate)],
+    )
+
+
+@app.command()
+def explain(
+    user_id: Annotated[str, typer.Argument(help="The user.")],
+    item_id: Annotated[str, typer.Argument(help="The item.")],
+    at: At = None,
+    url: Url = DEFAULT_URL,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say why an item is, or is not, recommended to a user."""
+    with open_engine(url, settings) as engine:
+        explanation = engine.explain(user_id, item_id, at)
+    if as_json:
+        say_json(explanation)
+        return
+    place = f" (place {explanation.rank})" if explanation.rank else ""
+    data.print(f"{explanation.verdict.replace('_', ' ')}{place}: {explanation.reason}", markup=False)
+    for topic, p in explanation.topics.items():
+        data.print(f"  {topic}: {p:.1%} of what comes next", markup=False)
+    if explanation.recommendation and explanation.recommendation.evidence:
+        data.print(f"  evidence: {', '.join(explanation.recommendation.evidence)}", markup=False)
