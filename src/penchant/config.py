@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from penchant.clock import parse_moment
 from penchant.errors import ConfigError, SourceError
-
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -31,13 +31,18 @@ class Settings(BaseModel):
     clock_tolerance: timedelta = timedelta(days=1)
     """How far in the future an event may lie before it is refused."""
     earliest: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    """Events before this moment are refused."""
+    """Events before this moment are refused; without a time zone UTC is meant."""
     checkpoint_events: int = Field(default=10_000, ge=1)
     """States are written out step by step once so many events wait; a restart replays about as many."""
     seed: int = 0
     """Seed of everything random (sampling in ``fit``)."""
     components: dict[str, dict[str, Any]] = {}
     """Options by component name, checked by the component's own Config: ``[components.tracker]``, ``[components.item_knn]``."""
+
+    @field_validator("earliest")
+    @classmethod
+    def _in_utc(cls, moment: datetime) -> datetime:
+        return parse_moment(moment)
 
     @classmethod
     def load(cls, path: str | Path | None = None, **overrides: Any) -> Settings:

@@ -46,17 +46,22 @@ class Engine:
     def __init__(self, settings: Settings, clock: Clock = clocks.now) -> None:
         self.settings = settings
         self._clock = clock
-        log, checkpoint, database = _storage(settings)
-        self._shelf = ModelShelf(database)
-        learned = self._shelf.load("tracker")
         config = component_config(TrackerConfig, settings.components, "tracker")
-        self.tracker = Tracker(config, TrackerParameters.decode(learned[1]) if learned else None)
         self._labels = component_config(LabelConfig, settings.components, "label")
         learners = {name: PROFILE_LEARNERS[name]() for name in PROFILE_LEARNERS}
         self._facts, self._behaviour, self._history = (learners[n] for n in ("facts", "behaviour", "history"))
         learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
-        self.ledger = Ledger(log, checkpoint, {**learners, "tracker": self.tracker}, settings.checkpoint_events)
         self._recommender: Recommender | None = None
+        log, checkpoint, database = _storage(settings)
+        try:
+            self._shelf = ModelShelf(database)
+            learned = self._shelf.load("tracker")
+            self.tracker = Tracker(config, TrackerParameters.decode(learned[1]) if learned else None)
+            learners["tracker"] = self.tracker
+            self.ledger = Ledger(log, checkpoint, learners, settings.checkpoint_events, _fold_version(learners, config))
+        except BaseException:
+            log.close()
+            raise
 
     @classmethod
     def open(
@@ -80,7 +85,7 @@ class Engine:
             ConfigError: When the URL or a setting is wrong.
             StorageError: When the log cannot be opened.
         """
-        given = (settings or Settings()).model_dump() | ({"url": url} if url else {}) | overrides
+        given = (settings or Settings()).model_dump() | ({} if url is None else {"url": url}) | overrides
         return cls(Settings.load(**given), clock)
 
     # -- collect and process ---------------------------------------------------------------------------------------
@@ -120,7 +125,7 @@ class Engine:
             try:
                 rows.append(validate(event, now, limits))
             except EventError as error:
-                refusals.append(Refusal(row, str(error), repr(event)[:500]))
+                refusals.append(Refusal(row, str(error), _shown(event)))
             if len(rows) + len(refusals) >= CHUNK:
                 receipt += self._take(rows, refusals, refused, None)
                 rows, refusals = [], []
@@ -136,6 +141,7 @@ class Engine:
         from penchant.process.label import label_rows
 
         accepted = duplicates = late = 0
+        _hand_over(refusals, refused)
         if rows or mark:
             # The catalogue first, so that a batch may bring items and what was done with them.
             rows.sort(key=lambda row: row[1] != "item")
@@ -144,7 +150,7 @@ class Engine:
             )
             accepted = int(np.count_nonzero(position))
             duplicates = len(rows) - accepted
-        return _receipt(accepted, duplicates, late, refusals, refused)
+        return _receipt(accepted, duplicates, late, refusals)
 
     def _ingest_frame(
         self, frame: pl.DataFrame, refused: Callable[[Refusal], None] | None, mark: tuple[str, str] | None
@@ -168,13 +174,16 @@ class Engine:
                 Refusal(number * CHUNK + i, why, repr(frame.row(number * CHUNK + i, named=True))[:500])
                 for i, why in zip(wrong.arg_true().to_list(), reason.drop_nulls().to_list(), strict=True)
             ]
+            _hand_over(refusals, refused)
             good = fill_ids(chunk.filter(~wrong))
             good = pl.concat([good.filter(pl.col("type") == "item"), good.filter(pl.col("type") != "item")])
-            good = label_frame(good, self._item_topics, self._labels)
-            rows: list[Row] = good.rows()  # type: ignore[assignment]
-            position, late = self.ledger.append(rows, mark=mark if number == last else None, frame=good)
+            with self.ledger.locked():  # nobody may change the catalogue between labelling and appending
+                self.ledger.catch_up()
+                good = label_frame(good, self._item_topics, self._labels)
+                rows: list[Row] = good.rows()  # type: ignore[assignment]
+                position, late = self.ledger.append(rows, mark=mark if number == last else None, frame=good)
             accepted = int(np.count_nonzero(position))
-            receipt += _receipt(accepted, len(rows) - accepted, late, refusals, refused)
+            receipt += _receipt(accepted, len(rows) - accepted, late, refusals)
         return receipt
 
     def replay(self, frame: pl.DataFrame) -> int:
@@ -360,19 +369,31 @@ class Engine:
         return False
 
 
-def _receipt(
-    accepted: int,
-    duplicates: int,
-    late: int,
-    refusals: list[Refusal],
-    refused: Callable[[Refusal], None] | None,
-) -> Receipt:
+def _shown(given: object) -> str:
+    """Return what was given, shortened."""
+    try:
+        return repr(given)[:500]
+    except (ValueError, RecursionError):  # whole numbers of thousands of digits refuse to be shown
+        return f"<{type(given).__name__}>"
+
+
+def _hand_over(refusals: list[Refusal], refused: Callable[[Refusal], None] | None) -> None:
+    """Report refusals before the chunk is appended: a process killed in between reports them again, never not at all."""
+    if refused is not None:
+        for refusal in refusals:
+            refused(refusal)
+
+
+def _receipt(accepted: int, duplicates: int, late: int, refusals: list[Refusal]) -> Receipt:
     reasons: dict[str, int] = {}
     for refusal in refusals:
         reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
-        if refused is not None:
-            refused(refusal)
     return Receipt(accepted, duplicates, len(refusals), late, reasons, tuple(refusals[:100]))
+
+
+def _fold_version(learners: Iterable[str], config: TrackerConfig) -> str:
+    """Return what states depend on beside the log; states of another version are folded anew."""
+    return f"{', '.join(sorted(learners))}; {config.half_lives_days} {config.negative_half_life_days} {config.max_topics}"
 
 
 def _storage(settings: Settings) -> tuple[Any, Any, Any]:

@@ -43,6 +43,16 @@ class Registry(Mapping[str, Any]):
         module, _, attribute = path.partition(":")
         return getattr(import_module(module), attribute)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the object registered under ``name``, ``default`` when there is none."""
+        try:
+            return self[name]
+        except UnknownNameError:
+            return default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
 

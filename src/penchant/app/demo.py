@@ -59,8 +59,9 @@ def changed_households(engine: Engine, n: int = 3) -> list[str]:
     The difference is the Jensen-Shannon divergence of the two histograms, less what chance alone would give: the same for
     a random halving.
     """
-    frame = engine.ledger.events().filter(pl.col("user_id").is_not_null() & pl.col("topics").is_not_null())
-    frame = frame.select("user_id", "at_us", "topics").sort("user_id", "at_us")
+    labelled = pl.col("user_id").is_not_null() & pl.col("topics").is_not_null()
+    parts = [part.filter(labelled).select("user_id", "at_us", "topics") for part in engine.log.read()]
+    frame = pl.concat(parts).sort("user_id", "at_us")
     busy = frame.group_by("user_id").len().filter(pl.col("len") >= MIN_EVENTS)
     frame = frame.join(busy.select("user_id"), on="user_id", how="semi", maintain_order="left")
     code = frame["topics"].rank("dense").to_numpy().astype(np.int64) - 1

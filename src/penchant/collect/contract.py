@@ -28,7 +28,7 @@ class EventLog(Protocol):
         """Append rows in order; return the position of each, 0 for one whose event id is already there."""
         ...
 
-    def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
+    def read(self, after: int = 0, chunk: int = 100_000) -> Iterator[pl.DataFrame]:
         """Yield frames in the log's schema, in position order, of what lies after a position."""
         ...
 

@@ -13,6 +13,13 @@ _LAST_S = 253_402_300_799
 """The last second of the year 9999."""
 _FIRST_S = -62_135_596_800
 """The first second of the year 1."""
+_USUAL = (
+    ("%Y-%m-%d %H:%M:%S%.f", None),
+    ("%Y-%m-%dT%H:%M:%S%.f", None),
+    ("%Y-%m-%dT%H:%M:%S%.fZ", "UTC"),
+    ("%Y-%m-%d", None),
+)
+"""Forms of ISO 8601 text that most files use, with the zone that they name."""
 _NOT_WORD = r"[^\p{L}\p{N}]+"
 
 
@@ -105,12 +112,26 @@ def parse_time(text: pl.Expr, form: str, zone: str) -> pl.Expr:
 
 def parse_iso(text: pl.Expr, zone: str) -> pl.Expr:
     """Return moments from ISO 8601 text; Polars would guess one form from the first value."""
-    text = text.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[ t]", "${1}T")
-    text = text.str.replace(r"[zZ]$", "+00:00").str.replace(r"(T.*[+-]\d\d)$", "${1}:00")
-    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00")
+    return text.map_batches(lambda texts: _iso(texts, zone), return_dtype=pl.Datetime("us", "UTC"))
+
+
+def _iso(texts: pl.Series, zone: str) -> pl.Series:
+    """Return moments, trying the usual forms on the whole column and the unusual ones on what is left."""
+    frame = pl.DataFrame({"t": texts.str.strip_chars()})
+    text = pl.col("t")
+    found = pl.Series("t", [None] * texts.len(), dtype=pl.Datetime("us", "UTC"))
+    for form, form_zone in _USUAL:
+        left = (found.is_null() & frame["t"].is_not_null()).arg_true()
+        if left.is_empty():
+            return found
+        found = found.scatter(left, frame[left].select(parse_time(text, form, form_zone or zone))["t"])
+    left = (found.is_null() & frame["t"].is_not_null()).arg_true()
+    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)[ t]", "${1}T").str.replace(r"[zZ]$", "+00:00")
+    text = text.str.replace(r"(T.*[+-]\d\d)$", "${1}:00")
     text = text.str.replace(r"^([^T]*T\d\d:\d\d)($|[+-])", "${1}:00$2")
     offset = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False)
-    return pl.coalesce([_in_range(offset), parse_time(text, "%Y-%m-%dT%H:%M:%S%.f", zone)])
+    rest = pl.coalesce([_in_range(offset), parse_time(text, "%Y-%m-%dT%H:%M:%S%.f", zone)])
+    return found.scatter(left, frame[left].select(rest)["t"])
 
 
 def last_of(text: pl.Expr, words: dict[str, tuple[str, ...]], until: tuple[str, ...] = ()) -> pl.Expr:

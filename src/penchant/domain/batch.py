@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from penchant.clock import DAY_S
-from penchant.domain.event import TYPE_CODE
+from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, TYPE_CODE
 from penchant.domain.row import Row
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray, Int8Array, Int32Array, IntArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Literal["user", "item", "day"]
 """Whose state an event changes: its user's, its item's, or that of the UTC day on which it happened."""
 
+_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
 _PAYLOAD_TYPES = ("item", "user", "statement", "follow", "consent")
 
 
@@ -166,6 +167,16 @@ class EventBatch:
         )
 
     @cached_property
+    def weight(self) -> FloatArray:
+        """Return the signed evidence weight of every event, shape ``(n,)``; a statement's is times its strength."""
+        weight: FloatArray = _WEIGHT[self.type]
+        said = self.type == TYPE_CODE["statement"]
+        if said.any():
+            strength = np.where(np.isnan(self.value), 1.0, np.clip(self.value, -1.0, 1.0))
+            weight = np.where(said, weight * strength, weight)
+        return weight
+
+    @cached_property
     def topic_owner(self) -> IntArray:
         """Return the event row of each entry of ``topic``."""
         return np.repeat(np.arange(len(self)), np.diff(self.topic_start))
@@ -185,7 +196,7 @@ class EventBatch:
         if code is None:
             code = np.floor_divide(self.at, DAY_S).astype(np.int32)
         rows = np.arange(len(self))
-        usable = code >= 0
+        usable = code >= 0 if scope != "day" else np.ones(len(self), dtype=np.bool_)
         if types is not None:
             usable &= _listed(types)[self.type]
         rows = rows[usable]

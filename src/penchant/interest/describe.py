@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.domain.batch import EventBatch
 from penchant.domain.profile import RecentTopics
-from penchant.interest.tracker import Tracker, TrackerState, event_weight
+from penchant.interest.tracker import Tracker, TrackerState
 from penchant.math.arrays import FloatArray
 from penchant.math.top import top_n
 
@@ -101,7 +101,7 @@ def wilson(p: float, n: float) -> tuple[float, float]:
 def recent_of(batch: EventBatch) -> RecentTopics:
     """Return every (event, topic) pair of a batch, as the history would keep them."""
     owner = batch.topic_owner
-    share = event_weight(batch)[owner] / np.diff(batch.topic_start)[owner]
+    share = batch.weight[owner] / np.diff(batch.topic_start)[owner]
     return RecentTopics(batch.topic, share, batch.at[owner], batch.position[owner])
 
 
@@ -111,7 +111,9 @@ def _evidence(
     """Return, by topic, the positions and shares of the events that carry most of its long-term evidence."""
     carries = np.zeros(total.size, dtype=np.bool_)
     carries[list(topics)] = True
-    usable = np.flatnonzero(carries[recent.topic] & (recent.at <= at) & (recent.weight > 0))
+    # While others write, the recent events may speak of topics that came after the state was read.
+    usable = np.flatnonzero((recent.topic < carries.size) & (recent.at <= at) & (recent.weight > 0))
+    usable = usable[carries[recent.topic[usable]]]
     topic = recent.topic[usable]
     share = recent.weight[usable] * np.exp2(-(at - recent.at[usable]) / half_life) / total[topic]
     position = recent.position[usable]

@@ -10,7 +10,7 @@ import numpy as np
 from penchant.domain.batch import EventBatch
 from penchant.domain.moment import moments
 from penchant.interest.tracker import Tracker
-from penchant.math.arrays import FloatArray, IntArray
+from penchant.math.arrays import FloatArray, Int32Array, IntArray
 
 RECENT = 50
 
@@ -34,7 +34,7 @@ class TopicEvidence:
     known: FloatArray
     prior: FloatArray
     weight: FloatArray
-    recent: IntArray
+    recent: Int32Array
     came: IntArray
 
     def only(self, half_lives_days: tuple[float, ...]) -> TopicEvidence:
@@ -68,12 +68,12 @@ def collect_evidence(
     topic: list[FloatArray] = []
     known: list[FloatArray] = []
     prior: list[FloatArray] = []
-    recent: list[IntArray] = []
+    recent: list[Int32Array] = []
     came: list[IntArray] = []
     weight: list[FloatArray] = []
     for user_id, before, asked in moments(batch, from_s, tracker.types, users):
         state = tracker.start()
-        last = np.full(RECENT, -1, dtype=np.int64)
+        last = np.full(RECENT, -1, dtype=np.int32)
         if before.size:
             state = tracker.update({}, batch.select(before))[user_id]
             told = np.concatenate(
@@ -94,7 +94,7 @@ def collect_evidence(
                 recent.append(np.tile(last, (n, 1)))
                 came.append(moment.topic)
                 weight.append(moment.share)
-                last = np.concatenate([moment.topic[::-1], last])[:RECENT]
+                last = np.concatenate([moment.topic[::-1].astype(np.int32), last])[:RECENT]
             state = tracker.update({user_id: state}, batch.select(moment.rows))[user_id]
     if not topic:
         topic, known = [np.empty((0, n_views))], [np.empty((0, n_views))]
@@ -102,7 +102,7 @@ def collect_evidence(
             [np.empty(0)],
             [np.empty(0)],
             [np.empty(0, np.int64)],
-            [np.empty((0, RECENT), np.int64)],
+            [np.empty((0, RECENT), np.int32)],
         )
     return TopicEvidence(
         np.array(tracker.config.half_lives_days),

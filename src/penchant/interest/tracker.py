@@ -6,19 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from penchant.clock import DAY_S
 from penchant.domain.batch import EventBatch, Scope
-from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, TYPE_CODE
+from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
 from penchant.domain.interests import Reading
 from penchant.domain.packing import pack, unpack
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array
 
 FORMAT = 1
-_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
 
 
 class TrackerConfig(BaseModel):
@@ -36,6 +36,15 @@ class TrackerConfig(BaseModel):
     """Half-life of the population prior."""
     max_topics: int = Field(default=256, ge=8)
     """Topics kept per user; beyond it the one with the least long-term evidence is forgotten."""
+
+    @model_validator(mode="after")
+    def _views_are_in_order(self) -> TrackerConfig:
+        days = self.half_lives_days
+        if not all(0 < half_life < math.inf for half_life in days) or any(a >= b for a, b in pairwise(days)):
+            raise ValueError("half_lives_days must rise, each above 0")
+        if self.short_view >= len(days):
+            raise ValueError(f"short_view {self.short_view} is none of the {len(days)} half-lives, counted from 0")
+        return self
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,10 @@ class Tracker:
     @cached_property
     def learned(self) -> TrackerParameters:
         """Return the learned parameters, the defaults before ``fit``."""
-        return self.parameters or TrackerParameters.default(len(self.config.half_lives_days))
+        n_views = len(self.config.half_lives_days)
+        if self.parameters is None or self.parameters.strength.size != n_views:  # none, or of other half-lives
+            return TrackerParameters.default(n_views)
+        return self.parameters
 
     def start(self) -> TrackerState:
         """Return the state of a user without events."""
@@ -132,7 +144,7 @@ class Tracker:
         """Return the states after the batch; see ``Learner.update``."""
         from penchant.interest.kernels import fold_topics
 
-        weight = event_weight(batch)
+        weight = batch.weight
         changed: dict[str, TrackerState] = {}
         negative_half_life = self.config.negative_half_life_days * DAY_S
         for user_id, rows in batch.groups(self.scope, self.types):
@@ -215,13 +227,3 @@ class Tracker:
     def last_at(self, state: TrackerState) -> float:
         """Return the time of the newest event, seconds since 1970."""
         return state.last_at
-
-
-def event_weight(batch: EventBatch) -> FloatArray:
-    """Return the signed evidence weight of every event, shape ``(n,)``; a statement's is times its strength."""
-    weight: FloatArray = _WEIGHT[batch.type]
-    said = batch.type == TYPE_CODE["statement"]
-    if said.any():
-        strength = np.where(np.isnan(batch.value), 1.0, np.clip(batch.value, -1.0, 1.0))
-        weight = np.where(said, weight * strength, weight)
-    return weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +16,20 @@ from penchant.domain.batch import EventBatch
 from penchant.domain.moment import moments
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import ConfigError
+from penchant.evaluate.metrics.rating import absolute_error, squared_error
 from penchant.evaluate.ranking import Answers, compare, score_lists
 from penchant.evaluate.report import ModelResult, Report, current_commit, peak_mb
+from penchant.evaluate.statistics import bootstrap_mean
 from penchant.evaluate.tracking import ask, score
 from penchant.interest import TOPIC_MODELS
 from penchant.interest.baselines import EVIDENCE_VIEWS_DAYS
 from penchant.interest.prequential import collect_evidence
-from penchant.interest.tracker import Tracker, TrackerConfig, event_weight
+from penchant.interest.tracker import Tracker, TrackerConfig
 from penchant.loop.fitting import interactions_of
 from penchant.math.arrays import BoolArray, Int32Array, IntArray
 from penchant.process.split import time_quantiles
 from penchant.profile.population import TopicPopulation, by_day
+from penchant.recommend import RATINGS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,7 +164,7 @@ class Evaluation:
         order = np.lexsort((np.arange(len(batch)), batch.at))
         user, at = batch.user[order], batch.at[order]
         cuts = np.flatnonzero((np.diff(user) != 0) | (np.diff(at) != 0)) + 1
-        taken = (batch.item >= 0) & (event_weight(batch) > 0)
+        taken = (batch.item >= 0) & (batch.weight > 0)
         pending: list[int] = []
         for done, rows in enumerate(np.split(order, cuts)):
             relevant = np.unique(batch.item[rows[taken[rows]]]).astype(np.int64)
@@ -238,6 +242,53 @@ class Evaluation:
                 "log_loss is in nats for each (event, topic) pair, an event's topics sharing weight 1",
                 "the population is that of the days before the day of the question",
             ],
+        )
+
+    def ratings(self, test: float = 0.1) -> Report:
+        """Return the table of rating predictors: fitted on the ratings before a cut in time, asked about those after it.
+
+        Args:
+            test: Share of the events after the cut.
+
+        Raises:
+            ConfigError: When there are no ratings on both sides of the cut.
+        """
+        import polars as pl
+
+        rated = self.frame.filter(pl.col("type") == "rating")
+        if rated.height < 2:
+            raise ConfigError(f"{self.data} holds {rated.height} ratings; nothing to predict")
+        _, cut_us = time_quantiles(rated, 0.0, test)
+        batch = EventBatch.from_frame(rated, Vocabulary(), Vocabulary())
+        late = batch.at >= cut_us / 1e6
+        if late.all() or not late.any():
+            raise ConfigError("all ratings lie on one side of the cut; give another share to test")
+        rng = np.random.default_rng([self.seed, 13])
+        results = []
+        for name in RATINGS:
+            model = RATINGS[name]()
+            began = time.perf_counter()
+            model.fit(batch.user[~late], batch.item[~late], batch.value[~late])
+            fit_s = time.perf_counter() - began
+            said = model.predict(batch.user[late], batch.item[late])
+            users = batch.user[late].astype(np.int64)
+            metrics = {
+                "mae": bootstrap_mean(absolute_error(batch.value[late], said), users, rng),
+                "rmse": bootstrap_mean(squared_error(batch.value[late], said), users, rng).transformed(math.sqrt),
+            }
+            results.append(ModelResult(name, metrics, fit_s, peak_mb()))
+        return self._report(
+            sorted(results, key=lambda one: one.metrics["rmse"].value),
+            {
+                "kind": "ratings",
+                "split": "global_time",
+                "leaks": False,
+                "cut": isoformat(from_us(cut_us)),
+                "train_ratings": int((~late).sum()),
+                "test_ratings": int(late.sum()),
+                "interval": "95 %, bootstrap over users, 1000 resamples",
+            },
+            ["errors are on the data set's own scale"],
         )
 
     def _sample(self, values: IntArray, n: int | None) -> set[int]:

@@ -12,7 +12,6 @@ import numpy as np
 
 from penchant.clock import DAY_S, Clock, day_of, to_us
 from penchant.domain.batch import EventBatch
-from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
 from penchant.domain.interactions import Interactions
 from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
@@ -29,7 +28,6 @@ from penchant.storage.shelf import ModelShelf
 
 MAX_TRACKER_USERS = 400
 MAX_BLEND_USERS = 250
-_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
 
 
 @dataclass
@@ -153,12 +151,12 @@ class Fitting:
 
 def interactions_of(batch: EventBatch, upto: float = np.inf) -> Interactions:
     """Return the events of users with items that speak for interest, up to a moment."""
-    keep = (batch.user >= 0) & (batch.item >= 0) & (_WEIGHT[batch.type] > 0) & (batch.at <= upto)
+    keep = (batch.user >= 0) & (batch.item >= 0) & (batch.weight > 0) & (batch.at <= upto)
     return Interactions(
         batch.user[keep],
         batch.item[keep],
         batch.at[keep],
-        _WEIGHT[batch.type[keep]],
+        batch.weight[keep],
         len(batch.users),
         len(batch.items),
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.clock import day_of
+from penchant.clock import DAY_S, day_of
 from penchant.collect.contract import EventLog
-from penchant.domain.batch import EventBatch
+from penchant.domain.batch import EventBatch, Scope
+from penchant.domain.event import EVENT_TYPES
 from penchant.domain.learner import Learner
 from penchant.domain.row import Row, frame_schema, log_schema
 from penchant.domain.vocabulary import Vocabulary
@@ -63,20 +64,37 @@ class Ledger:
         checkpoint: Checkpoint | None,
         learners: Mapping[str, Learner[Any]],
         checkpoint_events: int = 10_000,
+        version: str = "",
     ) -> None:
         self.log = log
         self.learners = dict(learners)
         self.items = Vocabulary(checkpoint.vocabulary("item") if checkpoint else ())
         self.topics = Vocabulary(checkpoint.vocabulary("topic") if checkpoint else ())
-        self.states = States(self.learners, checkpoint, {"item": self.items, "topic": self.topics})
         self.watchers: list[Callable[[str, Mapping[str, Any]], None]] = []
+        self._checkpoint = checkpoint
         self._checkpoint_events = checkpoint_events
         self._lock = threading.RLock()
         self._queue: deque[_Work] = deque()
+        self._begin()
+        if checkpoint is None or log.mark("learners") == version:
+            self.catch_up()
+            return
+        # The states were folded by other learners, or with other settings: only the log still holds.
+        with log.transaction():
+            log.set_mark("learners", version)
+            if checkpoint.position():
+                self.rebuild()
+            else:
+                self.catch_up()
+
+    def _begin(self) -> None:
+        """Begin with the states that are kept; forget those in memory."""
+        self.states = States(self.learners, self._checkpoint, {"item": self.items, "topic": self.topics})
         self._counts: dict[str, DecayedCounts] = {}
-        self._folded = checkpoint.position() if checkpoint else 0
+        self._answered: tuple[tuple[str, int, int], EventBatch] | None = None
+        self._folded = self._checkpoint.position() if self._checkpoint else 0
         self._kept = self._folded
-        self.catch_up()
+        self._forgotten = self.log.mark("forgotten")
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -173,7 +191,8 @@ class Ledger:
             ]
         )
         if len(batch) == 1:
-            return int(batch.user[0] >= 0 and batch.at[0] < newest[batch.user[0]])
+            counts = batch.user[0] >= 0 and EVENT_TYPES[batch.type[0]] in BehaviourLearner.types
+            return int(counts and batch.at[0] < newest[batch.user[0]])
         counted = np.concatenate(
             [rows for _, rows in batch.groups("user", BehaviourLearner.types)] or [np.zeros(0, int)]
         )
@@ -190,7 +209,8 @@ class Ledger:
             if len(groups) > MANY:
                 self.states.every(name)
             states = {key: state for key, _ in groups if (state := self.states.get(name, key)) is not None}
-            self._put(name, learner.update(states, mine), int(mine.position[0]), int(mine.position[-1]))
+            # The batch's first position, not the first one that is news to this learner: what waits must wait in order.
+            self._put(name, learner.update(states, mine), int(batch.position[0]), int(mine.position[-1]))
 
     def _unknown(self, name: str, batch: EventBatch) -> EventBatch:
         learner = self.learners[name]
@@ -213,6 +233,8 @@ class Ledger:
             return self._catch_up()
 
     def _catch_up(self) -> int:
+        if self.log.mark("forgotten") != self._forgotten:
+            self._begin()  # another engine has forgotten a user whom the states here still know
         if self.log.tail() <= self._folded:
             return 0
         n = 0
@@ -227,44 +249,78 @@ class Ledger:
         """Write every state that has news, with the log position."""
         with self._lock:
             with self.log.transaction():
+                self._catch_up()
                 self.states.flush(None, self._folded)
             self.states.flushed()
             self._kept = self._folded
 
     def rebuild(self) -> int:
         """Throw every state away and fold the whole log again; return how many events."""
-        with self._lock, self.log.transaction():
-            for name in self.learners:
-                self.states.drop(name)
-            self._counts.clear()
-            for watcher in self.watchers:
-                watcher("", {})
-            self._folded = 0
-            n = self._catch_up()
-            self.states.flush(None, self._folded)
-        self.states.flushed()
-        self._kept = self._folded
-        return n
+        with self._lock, self._whole():
+            with self.log.transaction():
+                for name in self.learners:
+                    self.states.drop(name)
+                self._counts.clear()
+                for watcher in self.watchers:
+                    watcher("", {})
+                self._folded = 0
+                n = self._catch_up()
+                self.states.flush(None, self._folded)
+            self.states.flushed()
+            self._kept = self._folded
+            return n
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Take up the kept states again when something that changes many of them fails half-way."""
+        try:
+            yield
+        except BaseException:
+            self._begin()
+            self._catch_up()
+            raise
 
     def forget(self, user_id: str) -> int:
         """Remove every event and state of a user, and the user's share in what everybody did; return how many events."""
-        with self._lock:
+        with self._lock, self._whole():
             with self.log.transaction():
                 self._catch_up()
-                frame = self.log.of_user(user_id)
-                if frame.height:
-                    batch = EventBatch.from_frame(frame, self.items, self.topics)
-                    for name in ("item_population", "topic_population"):
-                        learner: Any = self.learners[name]
-                        days = {key: self.states.get(name, key) for key, _ in batch.groups("day", learner.types)}
-                        self._put(name, learner.retract(days, batch), self._folded, self._folded)
+                batch = EventBatch.from_frame(self.log.of_user(user_id), self.items, self.topics)
                 erased = self.log.erase(user_id)
+                # Other engines on this log, and their states of the user, are told by this.
+                forgotten = str(int(self._forgotten or 0) + 1)
+                self.log.set_mark("forgotten", forgotten)
+                for name in ("item_population", "topic_population"):
+                    self._retract(name, batch)
                 for name, learner in self.learners.items():
                     if learner.scope == "user":
                         self.states.drop(name, user_id)
                 self.states.flush(None, self._folded)
             self.states.flushed()
+            self._forgotten = forgotten
+            for name, learner in self.learners.items():
+                if learner.scope == "user":
+                    self.states.lose(name, user_id)  # a reader may have brought it in until the commit
+            self._answered = None
             return erased
+
+    def _retract(self, name: str, batch: EventBatch) -> None:
+        """Take a user's erased events out of the days; what is left is what a rebuild would give."""
+        learner: Any = self.learners[name]
+        groups = batch.groups("day", learner.types)
+        days = {key: state for key, _ in groups if (state := self.states.get(name, key)) is not None}
+        changed = learner.retract(days, batch) if groups else {}
+        for key, rows in groups:
+            if changed[key].last_at <= batch.at[rows].max():
+                # The user was the last one of that day: who is now, only the log can say.
+                left = learner.update({}, self._of_scope("day", key, (int(key) + 1) * DAY_S - 1e-6))
+                if key in left:
+                    changed[key] = left[key]
+                else:
+                    del changed[key]
+                    self.states.drop(name, key)
+        self._put(name, changed, self._folded, self._folded)
+        self._counts.pop(name, None)
 
     def locked(self) -> AbstractContextManager[bool]:
         """Return the writers' lock."""
@@ -283,15 +339,31 @@ class Ledger:
             return fold.start()
         if fold.last_at(state) <= at:
             return state
-        batch = self.of_user(key, at) if fold.scope == "user" else self._of_day(int(key), at)
+        batch = self.of_user(key, at) if fold.scope == "user" else self._of_scope(fold.scope, key, at)
         return fold.update({}, batch).get(key) or fold.start()
 
     def of_user(self, user_id: str, at: float) -> EventBatch:
         """Return the user's events up to a moment."""
-        return EventBatch.from_frame(self.log.of_user(user_id, round(at * 1e6)), self.items, self.topics)
+        # Several learners ask about the same user at the same moment: the newest answer is kept.
+        asked = (user_id, round(at * 1e6), self._folded)
+        answered = self._answered
+        if answered is None or answered[0] != asked:
+            answered = self._answered = (asked, self._folded_of(self.log.of_user(user_id, asked[1]), asked[2]))
+        return answered[1]
 
-    def _of_day(self, day: int, at: float) -> EventBatch:
-        return EventBatch.from_frame(self.log.span(day * 86_400_000_000, round(at * 1e6)), self.items, self.topics)
+    def _of_scope(self, scope: Scope, key: str, at: float) -> EventBatch:
+        folded = self._folded
+        if scope == "day":
+            return self._folded_of(self.log.span(int(key) * 86_400_000_000, round(at * 1e6)), folded)
+        import polars as pl
+
+        return self._folded_of(self.log.span(-(2**62), round(at * 1e6)).filter(pl.col("item_id") == key), folded)
+
+    def _folded_of(self, frame: pl.DataFrame, folded: int) -> EventBatch:
+        """Return the events that the states know: newer ones may hold names that have no number yet."""
+        import polars as pl
+
+        return EventBatch.from_frame(frame.filter(pl.col("position") <= folded), self.items, self.topics)
 
     def population(self, learner: str, at: float, half_life_days: float) -> FloatArray:
         """Return decayed counts of every item or topic as of a moment, shape (size of the vocabulary,)."""
@@ -313,7 +385,9 @@ class Ledger:
         """Return the whole log as one frame."""
         import polars as pl
 
-        frames = list(self.log.read())
+        with self._lock:
+            self._catch_up()
+            frames = list(self.log.read())
         return pl.concat(frames) if frames else pl.DataFrame(schema=log_schema())
 
     def close(self) -> None:

@@ -19,6 +19,10 @@ from penchant.process.shards import run, shard
 from penchant.process.split import split_by_time, split_leave_one_out, time_quantiles
 
 
+SHARD_COLUMNS = ("position", "user_id", "at_us", "session_id")
+"""What sessions and splits are made of; whole rows are cut only when they are to be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a split."""
@@ -80,30 +84,32 @@ def process_log(
     if acted.height == 0:
         raise ConfigError("the log holds no events of users; run penchant collect first")
     cuts = time_quantiles(acted, validation, test) if split == "global_time" else None
-    pieces = shard(acted, shards)
-    done = []
+    counts = {"events": acted.height, "users": acted["user_id"].n_unique(), "bare": acted["topics"].null_count()}
+    pieces = shard(acted.select(SHARD_COLUMNS if out is None else acted.columns), shards)
+    del frame, acted
+    sessions, files = 0, []
+    parts: list[pl.DataFrame] = []
     for number, piece in enumerate(run(partial(process_shard, gap=gap, cuts=cuts), pieces, workers)):
-        done.append(piece)
-        progress(number + 1, len(pieces))
-    files = []
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for number, piece in enumerate(done):
+        sessions += piece.select(pl.struct("user_id", "session").n_unique()).item()
+        parts.append(
+            piece.group_by("split").agg(pl.len().alias("n"), pl.col("at_us").min().alias("a"), pl.col("at_us").max().alias("b"))
+        )
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
             path = out / f"events-{number:04d}.parquet"
             piece.write_parquet(path)
             files.append(str(path))
-    whole = pl.concat(done)
-    sessions = whole.select(pl.struct("user_id", "session").n_unique()).item()
-    parts = whole.group_by("split").agg(pl.len(), pl.col("at_us").min().alias("a"), pl.col("at_us").max().alias("b"))
-    found = {name: Part(name, n, isoformat(from_us(a)), isoformat(from_us(b))) for name, n, a, b in parts.rows()}
+        progress(number + 1, len(pieces))
+    whole = pl.concat(parts).group_by("split").agg(pl.col("n").sum(), pl.col("a").min(), pl.col("b").max())
+    found = {name: Part(name, n, isoformat(from_us(a)), isoformat(from_us(b))) for name, n, a, b in whole.rows()}
     return Summary(
-        events=whole.height,
-        users=whole["user_id"].n_unique(),
+        events=counts["events"],
+        users=counts["users"],
         items=len(ledger.items),
         topics=len(ledger.topics),
-        labelled=1.0 - whole["topics"].null_count() / whole.height,
+        labelled=1.0 - counts["bare"] / counts["events"],
         sessions=sessions,
-        events_per_session=whole.height / sessions,
+        events_per_session=counts["events"] / sessions,
         by_type=dict(by_type.rows()),
         split=split,
         leaks=split == "leave_one_out",

@@ -85,12 +85,13 @@ class Recommender:
         """Return everything that sources may ask about, as of a moment."""
         ledger = self._ledger
         tracker: Any = ledger.learners["tracker"]
-        counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
+        # The states first, the sizes afterwards: while others write, numbers only ever grow.
+        state, history = ledger.state_at("tracker", user_id, at), self._history(user_id, at)
         with ledger.locked():
             item_topics, topic_items, since = self.index.arrays()
             size = since.size
-        reading = tracker.read(ledger.state_at("tracker", user_id, at), at, _fit(counted, item_topics.shape[1]))
-        history = self._history(user_id, at)
+        counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
+        reading = tracker.read(state, at, _fit(counted, item_topics.shape[1]))
         allowed = np.ones(size, dtype=np.bool_)
         for item_id in exclude:
             number = ledger.items.number(item_id)

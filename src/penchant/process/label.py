@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from penchant.domain.row import Row, encode_topics
+from penchant.process.validate import MAX_ID, MAX_TOPICS, is_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +29,8 @@ class LabelConfig(BaseModel):
 def attribute_topics(attributes: Mapping[str, Any], config: LabelConfig) -> tuple[str, ...]:
     """Return the topics that an item's attributes name; empty when none does.
 
+    What could be no topic of an event (too long, a NUL in it, more than fit) is left out: the item stays welcome.
+
     >>> attribute_topics({"genres": "Crime|Drama"}, LabelConfig())
     ('Crime', 'Drama')
     """
@@ -37,9 +40,10 @@ def attribute_topics(attributes: Mapping[str, Any], config: LabelConfig) -> tupl
             continue
         parts = value.split(config.separator) if isinstance(value, str) else value
         if isinstance(parts, list | tuple):
-            topics = tuple(dict.fromkeys(part.strip() for part in parts if isinstance(part, str) and part.strip()))
-            if topics:
-                return topics
+            topics = dict.fromkeys(part.strip() for part in parts if isinstance(part, str))
+            usable = tuple(topic for topic in topics if 0 < len(topic) <= MAX_ID and is_whole(topic))
+            if usable:
+                return usable[:MAX_TOPICS]
     return ()
 
 

@@ -153,7 +153,7 @@ def clean_topics(value: Any) -> tuple[str, ...]:
 
 
 def encode_payload(payload: Mapping[str, Any]) -> str | None:
-    """Return a payload as JSON text, None when it is empty; ``EventError`` when it cannot be taken."""
+    """Return a payload as JSON text with sorted names, None when it is empty; ``EventError`` when it cannot be taken."""
     if not payload:
         return None
     for name in ("attributes", "facts", "context"):
@@ -161,7 +161,7 @@ def encode_payload(payload: Mapping[str, Any]) -> str | None:
             raise EventError(f"{name} must be an object, not {type(payload[name]).__name__}")
     _check_value(payload, MAX_DEPTH)
     try:
-        text = msgspec.json.encode(payload).decode()
+        text = msgspec.json.encode(payload, order="sorted").decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise EventError(f"payload is not JSON: {error}") from None
     if len(text) > MAX_PAYLOAD:

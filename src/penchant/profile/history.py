@@ -18,7 +18,6 @@ FORMAT = 1
 MAX_ITEMS = 1000
 MAX_TOPICS = 256
 EVENTS_PER_TOPIC = 4
-_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class HistoryLearner:
         """Return the states after the batch; see ``Learner.update``."""
         from penchant.profile.kernels import fold_items, fold_newest
 
-        weight = _WEIGHT[batch.type]
+        weight = batch.weight
         changed: dict[str, HistoryState] = {}
         for user_id, rows in batch.groups(self.scope, self.types):
             old = states.get(user_id) or self.start()

@@ -18,7 +18,6 @@ FORMAT = 1
 UNIT = 5040
 """Counts are whole numbers of 1/5040 (= 7!): quarters and shares among up to ten topics stay exact, so that taking a
 user's events away again gives the very state that would be without them."""
-_WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class ItemPopulation(_DayCounts):
     def things(self, batch: EventBatch) -> tuple[Int32Array, IntArray, IntArray]:
         """Return ``(item number, units, event row)``."""
         rows = np.flatnonzero(batch.item >= 0)
-        return batch.item[rows], np.rint(_WEIGHT[batch.type[rows]] * UNIT).astype(np.int64), rows
+        return batch.item[rows], np.rint(batch.weight[rows] * UNIT).astype(np.int64), rows
 
 
 class TopicPopulation(_DayCounts):
@@ -105,7 +104,7 @@ class TopicPopulation(_DayCounts):
         """Return ``(topic number, units, event row)``."""
         owner = batch.topic_owner
         share = np.diff(batch.topic_start)[owner]
-        return batch.topic, np.rint(_WEIGHT[batch.type[owner]] * UNIT / share).astype(np.int64), owner
+        return batch.topic, np.rint(batch.weight[owner] * UNIT / share).astype(np.int64), owner
 
 
 class DecayedCounts:

@@ -144,8 +144,9 @@ class States:
         if known is None and learner not in self._complete and self._checkpoint is not None:
             found = self._checkpoint.load(learner, key)
             if found is not None:
-                self._positions[learner][key] = found[0]
-                known = self._states[learner][key] = self._learners[learner].decode(found[1])
+                # Readers come here too: what a writer has put meanwhile is newer and stays.
+                self._positions[learner].setdefault(key, found[0])
+                known = self._states[learner].setdefault(key, self._learners[learner].decode(found[1]))
         return known
 
     def position(self, learner: str, key: str) -> int:
@@ -216,11 +217,15 @@ class States:
             self._complete.add(learner)
             self._waiting = {at: first for at, first in self._waiting.items() if at[0] != learner}
         else:
-            self._states[learner].pop(key, None)
-            self._positions[learner].pop(key, None)
-            self._waiting.pop((learner, key), None)
+            self.lose(learner, key)
         if self._checkpoint is not None:
             self._checkpoint.drop(learner, key)
+
+    def lose(self, learner: str, key: str) -> None:
+        """Remove a state here; the checkpoint keeps what it has."""
+        self._states[learner].pop(key, None)
+        self._positions[learner].pop(key, None)
+        self._waiting.pop((learner, key), None)
 
     def as_bytes(self) -> dict[tuple[str, str], bytes]:
         """Return every state as bytes by (learner, key): what "the same states" means."""

@@ -17,3 +17,13 @@ SOURCES = Registry(
 RANKERS = Registry("ranker", "penchant.recommend.ranker", {"blend": "penchant.recommend.blend:Blend"})
 
 RERANKERS = Registry("reranker", "penchant.recommend.reranker", {"spread": "penchant.recommend.spread:Spread"})
+
+RATINGS = Registry(
+    "rating predictor",
+    "penchant.recommend.rating",
+    {
+        "bias": "penchant.recommend.bias:Bias",
+        "item_mean": "penchant.recommend.bias:ItemMean",
+        "global_mean": "penchant.recommend.bias:GlobalMean",
+    },
+)

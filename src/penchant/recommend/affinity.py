@@ -35,7 +35,8 @@ class InterestAffinity:
 
     def candidates(self, query: Query, n: int) -> Candidates:
         """Return the allowed items that stand highest in the user's topics."""
-        popularity = query.popularity(self.config.half_life_days) + self.config.newcomer  # (I,)
+        newcomer = np.where(query.since <= query.at, self.config.newcomer, 0.0)  # not for what is yet to come
+        popularity = query.popularity(self.config.half_life_days) + newcomer  # (I,)
         total = query.topic_items @ popularity  # (T,)
         share = np.divide(query.reading.probability, total, out=np.zeros_like(total), where=total > 0)
         return choose(query, (query.item_topics @ share) * popularity, n)

@@ -8,6 +8,7 @@ from typing import Protocol
 from penchant.domain.interactions import Interactions
 from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates
+from penchant.math.arrays import FloatArray, Int32Array
 
 
 class CandidateSource(Protocol):
@@ -63,4 +64,16 @@ class Reranker(Protocol):
 
     def rerank(self, query: Query, ranked: Candidates) -> Candidates:
         """Return the list in a new order; may leave items out, never adds any."""
+        ...
+
+
+class RatingPredictor(Protocol):
+    """Says which rating a user would give an item; learns from ratings before that."""
+
+    def fit(self, user: Int32Array, item: Int32Array, rating: FloatArray) -> None:
+        """Learn from ratings; three arrays of shape ``(n,)``."""
+        ...
+
+    def predict(self, user: Int32Array, item: Int32Array) -> FloatArray:
+        """Return predicted ratings, shape ``(n,)``; users and items that were never seen get an answer too."""
         ...

@@ -83,8 +83,8 @@ class ItemKNN:
         """Return the allowed items nearest to the user's."""
         item, weight = self._history(query)
         neighbour = self._neighbour[item]  # (history, n_neighbours)
-        there = neighbour >= 0
-        score = np.zeros(len(query.items))
+        score = np.zeros(query.allowed.size)
+        there = (neighbour >= 0) & (neighbour < score.size)
         np.add.at(score, neighbour[there], (self._similarity[item] * weight[:, None])[there])
         return choose(query, score, n)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.config import component_config
 from penchant.domain.query import Query
 from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
@@ -39,10 +40,10 @@ class Pipeline:
     def __init__(self, config: PipelineConfig, options: Mapping[str, Mapping[str, Any]]) -> None:
         self.config = config
         self.sources: dict[str, CandidateSource] = {
-            name: _build(SOURCES[name], options.get(name, {})) for name in dict.fromkeys((*config.sources, *SOURCES))
+            name: _build(SOURCES[name], options, name) for name in dict.fromkeys((*config.sources, *SOURCES))
         }
-        self.ranker: Ranker = _build(RANKERS[config.ranker], options.get(config.ranker, {}))
-        self.rerankers: list[Reranker] = [_build(RERANKERS[name], options.get(name, {})) for name in config.rerankers]
+        self.ranker: Ranker = _build(RANKERS[config.ranker], options, config.ranker)
+        self.rerankers: list[Reranker] = [_build(RERANKERS[name], options, name) for name in config.rerankers]
 
     def proposals(self, query: Query) -> dict[str, Candidates]:
         """Return the candidates of every declared source."""
@@ -66,5 +67,5 @@ class Pipeline:
         return ranked, {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}
 
 
-def _build(component: Any, options: Mapping[str, Any]) -> Any:
-    return component(component.Config(**options))
+def _build(component: Any, options: Mapping[str, Mapping[str, Any]], name: str) -> Any:
+    return component(component_config(component.Config, options, name))

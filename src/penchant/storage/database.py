@@ -197,6 +197,8 @@ def _sqlite_connect(synchronous: str) -> Any:
             f"synchronous={synchronous}",
             "busy_timeout=30000",
             "cache_size=-131072",
+            # 16 MB: pages of the indexes that many commits change are copied into the file once, not with each.
+            "wal_autocheckpoint=4000",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

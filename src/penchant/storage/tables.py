@@ -21,7 +21,7 @@ event = Table(
     Column("topics", Text),
     Column("payload", Text),
     Index("event_event_id", "event_id", unique=True),
-    Index("event_user_at", "user_id", "at_us"),
+    Index("event_user", "user_id"),
     Index("event_at", "at_us"),
 )
 

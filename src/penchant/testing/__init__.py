@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from penchant.testing.learner_contract import LearnerContract
     from penchant.testing.log_contract import EventLogContract
     from penchant.testing.source_contract import SourceContract
-    from penchant.testing.toy import ToyLog, toy_log
+    from penchant.testing.toy import ToyLog, as_rows, toy_log
 
 _HOME = {
     "EventLogContract": "log_contract",
@@ -19,10 +19,11 @@ _HOME = {
     "SettableClock": "clock",
     "SourceContract": "source_contract",
     "ToyLog": "toy",
+    "as_rows": "toy",
     "toy_log": "toy",
 }
 
-__all__ = ["EventLogContract", "LearnerContract", "SettableClock", "SourceContract", "ToyLog", "toy_log"]
+__all__ = ["EventLogContract", "LearnerContract", "SettableClock", "SourceContract", "ToyLog", "as_rows", "toy_log"]
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from penchant.clock import Moment, isoformat, parse_moment
+from penchant.domain.row import Row
+from penchant.process.validate import Limits, validate
 
 DEEDS = ("view", "click", "cart", "purchase", "like")
 
@@ -54,7 +57,7 @@ def toy_log(
         days: Length of the log. The change comes between 40 % and 60 % of it.
         deeds_per_user: Events per user.
         loyalty: Share of a user's events with the favourite topic of the time; the rest is spread over all topics.
-        late_share: Share of events that are given a day's worth of places later than they happened.
+        late_share: Share of events that arrive a hundredth of the log's length after they happened.
         begins: Moment of the catalogue and of the first possible deed.
         seed: Of all chance.
     """
@@ -99,3 +102,14 @@ def toy_log(
     deeds.sort(key=lambda deed: deed[0])
     events.extend(deed for _, deed in deeds)
     return ToyLog(events, before, after, changes, start, start + timedelta(days=days, seconds=1))
+
+
+def as_rows(events: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return events as lines of the log, without topics from a catalogue.
+
+    Raises:
+        EventError: When an event cannot be taken.
+    """
+    now = parse_moment("2100-01-01")
+    limits = Limits.around(now, timedelta(0), parse_moment("1900-01-01"))
+    return [validate(event, now, limits) for event in events]

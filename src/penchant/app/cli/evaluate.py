@@ -63,6 +63,24 @@ def tracking(
     _show(report, html, as_json)
 
 
+@app.command()
+def ratings(
+    data_name: DataName = "ml100k",
+    folder: Folder = None,
+    mapping: MappingFile = None,
+    test: Annotated[float, typer.Option(help="Share of the ratings after the cut.", min=0.001, max=0.9)] = 0.1,
+    seed: Seed = 0,
+    settings: SettingsFile = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Compare rating predictors (MAE, RMSE): learned before a cut in time, asked about the ratings after it."""
+    with bars() as progress:
+        evaluation = load(data_name, folder, mapping, settings, seed, progress)
+        report = evaluation.ratings(test)
+    _show(report, html, as_json)
+
+
 def load(
     data_name: str,
     folder: Path | None,

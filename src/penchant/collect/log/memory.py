@@ -26,7 +26,8 @@ class MemoryLog:
         self._sealed: list[pl.DataFrame] = []
         self._rows: list[tuple[int, Row]] = []  # (position, row), rising
         self._by_user: dict[str | None, list[tuple[int, Row]]] = {}
-        self._ids: set[str] = set()
+        self._hashes: set[int] = set()  # of the event ids: a third of the memory that the ids take
+        self._count = 0
         self._marks: dict[str, str] = {}
         self._tail = 0
 
@@ -37,22 +38,39 @@ class MemoryLog:
     def append(self, rows: Sequence[Row]) -> IntArray:
         """Append rows; see ``EventLog.append``."""
         given = np.zeros(len(rows), dtype=np.int64)
+        # A hash that was met before is looked up, so that two ids with one hash stay two.
+        taken = self._present([row[0] for row in rows if hash(row[0]) in self._hashes])
         for i, row in enumerate(rows):
-            if row[0] in self._ids:
+            if row[0] in taken:
                 continue
-            self._ids.add(row[0])
+            taken.add(row[0])
+            self._hashes.add(hash(row[0]))
             self._tail += 1
             given[i] = self._tail
             self._rows.append((self._tail, row))
+        n_new = int(np.count_nonzero(given))
+        self._count += n_new
         if len(self._rows) >= SEALED:
             self._sealed.append(_frame(self._rows))
             self._rows, self._by_user = [], {}
         else:
-            for placed in self._rows[len(self._rows) - int(np.count_nonzero(given)) :]:
+            for placed in self._rows[len(self._rows) - n_new :]:
                 self._by_user.setdefault(placed[1][2], []).append(placed)
         return given
 
-    def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
+    def _present(self, event_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids are in the log."""
+        if not event_ids:
+            return set()
+        import polars as pl
+
+        wanted = pl.Series(event_ids, dtype=pl.String)
+        present = set(event_ids) & {row[0] for _, row in self._rows}
+        for frame in self._sealed:
+            present.update(frame.filter(pl.col("event_id").is_in(wanted.implode()))["event_id"].to_list())
+        return present
+
+    def read(self, after: int = 0, chunk: int = 100_000) -> Iterator[pl.DataFrame]:
         """Yield frames in position order; see ``EventLog.read``."""
         import polars as pl
 
@@ -105,20 +123,20 @@ class MemoryLog:
 
     def count(self) -> int:
         """Return how many rows there are."""
-        return len(self._ids)
+        return self._count
 
     def erase(self, user_id: str) -> int:
         """Remove a user's rows; see ``EventLog.erase``."""
         import polars as pl
 
-        before = len(self._ids)
         others = pl.col("user_id").ne_missing(user_id)
-        for frame in self._sealed:
-            self._ids.difference_update(frame.filter(~others)["event_id"].to_list())
+        gone = [event_id for frame in self._sealed for event_id in frame.filter(~others)["event_id"].to_list()]
+        gone += [row[0] for _, row in self._by_user.pop(user_id, [])]
         self._sealed = [frame.filter(others) for frame in self._sealed]
-        self._ids.difference_update(row[0] for _, row in self._by_user.pop(user_id, []))
         self._rows = [placed for placed in self._rows if placed[1][2] != user_id]
-        return before - len(self._ids)
+        # A hash may be shared with an id that stays: it is left, and costs a look.
+        self._count -= len(gone)
+        return len(gone)
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""

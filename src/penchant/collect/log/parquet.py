@@ -79,7 +79,7 @@ class ParquetLog:
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error}") from error
 
-    def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
+    def read(self, after: int = 0, chunk: int = 100_000) -> Iterator[pl.DataFrame]:
         """Yield frames in position order; see ``EventLog.read``."""
         import polars as pl
 

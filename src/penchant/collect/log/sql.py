@@ -41,18 +41,30 @@ class SqlLog:
         with self._database.transaction() as connection:
             first = self.tail() + 1
             given = np.arange(first, first + len(rows), dtype=np.int64)
-            placed = [(first + i, *row) for i, row in enumerate(rows)]
-            if self._insert(connection, placed) < len(rows):
-                kept = self._database.fetch(f"SELECT position FROM event WHERE position >= {self._bind}", (first,))  # noqa: S608
-                given[~np.isin(given, np.array([row[0] for row in kept], dtype=np.int64))] = 0
+            if self._insert(connection, first, rows) < len(rows):
+                sql = f"SELECT event_id, position FROM event WHERE position >= {self._bind}"  # noqa: S608
+                new = dict(self._database.fetch(sql, (first,)))
+                # Of several rows with one id the first was taken.
+                given = np.array([new.pop(row[0], 0) for row in rows], dtype=np.int64)
         return given
 
-    def _insert(self, connection: Connection, placed: list[tuple[Any, ...]]) -> int:
-        binds = ", ".join([self._bind] * (len(COLUMNS) + 1))
+    def _insert(self, connection: Connection, first: int, rows: Sequence[Row]) -> int:
+        """Insert rows from a position on; return how many were new."""
+        names, bind = ", ".join(COLUMNS), self._bind
         if self._database.sqlite:
-            sql = f"INSERT OR IGNORE INTO event ({_ALL}) VALUES ({binds})"  # noqa: S608
-            return connection.exec_driver_sql(sql, placed if len(placed) > 1 else placed[0]).rowcount
+            # SQLite gives the next positions itself; only the first one is said, for the rows before may be erased.
+            binds = ", ".join([bind] * len(COLUMNS))
+            sql = f"INSERT OR IGNORE INTO event (position, {names}) VALUES ({bind}, {binds})"  # noqa: S608
+            taken = connection.exec_driver_sql(sql, (first, *rows[0])).rowcount
+            if taken == 0 and len(rows) > 1:
+                return self._insert(connection, first, rows[1:])
+            if len(rows) == 1:
+                return taken
+            sql = f"INSERT OR IGNORE INTO event ({names}) VALUES ({binds})"  # noqa: S608
+            return taken + connection.exec_driver_sql(sql, rows[1:]).rowcount  # type: ignore[arg-type]
+        placed = [(first + i, *row) for i, row in enumerate(rows)]
         if len(placed) < _COPY_FROM:
+            binds = ", ".join([bind] * (len(COLUMNS) + 1))
             sql = f"INSERT INTO event ({_ALL}) VALUES ({binds}) ON CONFLICT (event_id) DO NOTHING"  # noqa: S608
             return connection.exec_driver_sql(sql, placed if len(placed) > 1 else placed[0]).rowcount
         connection.exec_driver_sql("CREATE TEMP TABLE incoming (LIKE event) ON COMMIT DROP")
@@ -61,12 +73,13 @@ class SqlLog:
             for row in placed:
                 copy.write_row(row)
         taken = connection.exec_driver_sql(
-            f"INSERT INTO event ({_ALL}) SELECT {_ALL} FROM incoming ORDER BY position ON CONFLICT (event_id) DO NOTHING"  # noqa: S608
+            f"INSERT INTO event ({_ALL}) SELECT {_ALL} FROM incoming ORDER BY position "  # noqa: S608
+            "ON CONFLICT (event_id) DO NOTHING"
         ).rowcount
         connection.exec_driver_sql("DROP TABLE incoming")
         return taken
 
-    def read(self, after: int = 0, chunk: int = 200_000) -> Iterator[pl.DataFrame]:
+    def read(self, after: int = 0, chunk: int = 100_000) -> Iterator[pl.DataFrame]:
         """Yield frames in position order; see ``EventLog.read``."""
         while True:
             frame = self._select("position > {} ORDER BY position LIMIT {}", (after, chunk))

@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("payload", sa.Text),
     )
     op.create_index("event_event_id", "event", ["event_id"], unique=True)
-    op.create_index("event_user_at", "event", ["user_id", "at_us"])
+    op.create_index("event_user", "event", ["user_id"])
     op.create_index("event_at", "event", ["at_us"])
     op.create_table(
         "state",
