@@ -54,7 +54,9 @@ def one_life(url: str, first: int, seed: int, lives_s: float) -> list[tuple[int,
 
     The first life is counted from when the engine is open, all others from the first acknowledgement.
     """
-    child = subprocess.Popen([sys.executable, "-c", CHILD, url, str(first), str(seed)], stdout=subprocess.PIPE, text=True)  # noqa: S603
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, url, str(first), str(seed)], stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout is not None
     told = ""
     try:
@@ -72,7 +74,7 @@ def one_life(url: str, first: int, seed: int, lives_s: float) -> list[tuple[int,
 
 
 def test_a_killed_process_loses_nothing_that_it_acknowledged(sqlite_url):
-    chance = random.Random(20)
+    chance = random.Random(20)  # noqa: S311
     acknowledged: list[tuple[int, int]] = []
     lives = [0.01, 0.9] + [chance.uniform(0.05, 0.6) for _ in range(ROUNDS - 2)]
     for life, lives_s in enumerate(lives):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -47,7 +48,9 @@ USERS = ["user-0", "user-3", "user-7", "a stranger"]
 
 
 def test_a_receipt_accounts_for_every_event(engine):
-    receipt = engine.ingest([TEA, BOUGHT, BOUGHT, {"type": "purchase"}, {**BOUGHT, "event_id": "b2", "value": "many"}, 7])
+    receipt = engine.ingest(
+        [TEA, BOUGHT, BOUGHT, {"type": "purchase"}, {**BOUGHT, "event_id": "b2", "value": "many"}, 7]
+    )
     assert (receipt.accepted, receipt.duplicates, receipt.refused, receipt.late, receipt.total) == (2, 1, 3, 0, 6)
     assert receipt.reasons == {
         "no user_id": 1,
@@ -136,7 +139,15 @@ def test_poisonous_events_are_turned_away_at_the_door_and_the_engine_lives_on(op
         {**BOUGHT, "amount": 1e300},
         {**BOUGHT, "at": 10**400},
         {**BOUGHT, "user_id": 10**5000},
-        Event("x", "item", None, "tea", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC), payload={"attributes": 3}),
+        Event(
+            "x",
+            "item",
+            None,
+            "tea",
+            datetime(2026, 1, 1, tzinfo=UTC),
+            datetime(2026, 1, 1, tzinfo=UTC),
+            payload={"attributes": 3},
+        ),
     ]
     receipt = engine.ingest(poison)
     assert (receipt.accepted, receipt.refused) == (0, len(poison))
@@ -195,7 +206,10 @@ def test_frames_take_each_event_once_and_count_what_is_late(open_engine, toy):
     events = toy.events[:300]
     engine.ingest(as_frame(events))
     assert engine.ingest(as_frame(events + events[:5])) == Receipt(duplicates=305)
-    late = [{**BOUGHT, "event_id": f"late {i}", "user_id": "user-1", "item_id": "item-0", "at": "2025-12-01"} for i in range(600)]
+    late = [
+        {**BOUGHT, "event_id": f"late {i}", "user_id": "user-1", "item_id": "item-0", "at": "2025-12-01"}
+        for i in range(600)
+    ]
     other.ingest(events)
     assert engine.ingest(as_frame(late)).late == other.ingest(late).late == 600
     assert engine.ingest(as_frame(late[:1] + events)).duplicates == 301
@@ -226,7 +240,9 @@ def test_a_frame_of_good_and_bad_rows(engine):
 
 def test_more_rows_than_fit_into_one_chunk(open_engine):
     n = 100_500
-    frame = pl.DataFrame({"type": "view", "user_id": [f"u{i % 50}" for i in range(n)], "item_id": "tea", "at": range(n)})
+    frame = pl.DataFrame(
+        {"type": "view", "user_id": [f"u{i % 50}" for i in range(n)], "item_id": "tea", "at": range(n)}
+    )
     bad = frame.with_columns(pl.when(pl.col("at") == 100_200).then(None).otherwise(pl.col("user_id")).alias("user_id"))
     engine = open_engine()
     receipt = engine.ingest(bad, mark=("import", "done"))
@@ -234,7 +250,8 @@ def test_more_rows_than_fit_into_one_chunk(open_engine):
     assert receipt.refusals[0].row == 100_200
     assert engine.log.mark("import") == "done"
     other = open_engine()
-    assert other.ingest(bad.rows(named=True)) == dataclasses.replace(receipt, refusals=receipt.refusals) or True
+    other_receipt = other.ingest(bad.rows(named=True))
+    assert dataclasses.replace(other_receipt, refusals=()) == dataclasses.replace(receipt, refusals=())
     assert states(other) == states(engine)
 
 
@@ -287,7 +304,9 @@ def test_interests_follow_the_user(open_engine):
     engine.ingest(toy.events)
 
     def right(truth, at):
-        return sum(engine.interests(user, 1, at=at[user])[0].topic == topic for user, topic in truth.items()) / len(truth)
+        return sum(engine.interests(user, 1, at=at[user])[0].topic == topic for user, topic in truth.items()) / len(
+            truth
+        )
 
     before, unfitted = right(toy.before, toy.changes), right(toy.after, dict.fromkeys(toy.after))
     engine.fit(["tracker"])
@@ -312,9 +331,17 @@ def test_interests_are_probabilities_with_intervals_around_them(toy_engine):
 
 def test_evidence_older_than_what_is_in_memory_is_found_in_the_log(open_engine):
     engine = open_engine(clock=fixed("2026-06-01"))
-    old = {"event_id": "old", "type": "purchase", "user_id": "ann", "item_id": "x", "topics": ["first"], "at": "2026-01-01"}
+    old = {
+        "event_id": "old",
+        "type": "purchase",
+        "user_id": "ann",
+        "item_id": "x",
+        "topics": ["first"],
+        "at": "2026-01-01",
+    }
     noise = [
-        {"type": "view", "user_id": "ann", "item_id": "x", "topics": [f"t{i}"], "at": 1_767_300_000 + i} for i in range(255)
+        {"type": "view", "user_id": "ann", "item_id": "x", "topics": [f"t{i}"], "at": 1_767_300_000 + i}
+        for i in range(255)
     ]
     engine.ingest([old, *noise])
     again = [{"type": "search", "user_id": "ann", "topics": ["new"], "at": 1_767_400_000 + i} for i in range(5)]
@@ -485,7 +512,8 @@ def test_forgetting_happens_on_reading(toy_engine, toy):
     """With nothing new a user comes closer to the population every day."""
     for user in USERS[:3]:
         strengths = [
-            toy_engine.interests(user, at=toy.ends + timedelta(days=days))[0].probability for days in (0, 100, 1000, 5000)
+            toy_engine.interests(user, at=toy.ends + timedelta(days=days))[0].probability
+            for days in (0, 100, 1000, 5000)
         ]
         assert strengths == sorted(strengths, reverse=True)
     assert states(toy_engine) == states(toy_engine)
@@ -621,19 +649,25 @@ def test_forgetting_that_fails_changes_nothing(open_engine, sqlite_url, toy):
 
 def test_nothing_of_a_forgotten_user_is_left_in_the_files(open_engine, sqlite_url, tmp_path):
     engine = open_engine(sqlite_url, checkpoint_events=10)
-    secret = "user-to-forget-4711"
+    gone = "user-to-forget-4711"
     for i in range(300):
-        user = secret if i % 3 == 0 else f"user-{i % 7}"
+        user = gone if i % 3 == 0 else f"user-{i % 7}"
         engine.ingest(
-            {"type": "purchase", "user_id": user, "item_id": f"i{i % 9}", "topics": [f"t{i % 5}"], "at": 1_767_225_600 + i}
+            {
+                "type": "purchase",
+                "user_id": user,
+                "item_id": f"i{i % 9}",
+                "topics": [f"t{i % 5}"],
+                "at": 1_767_225_600 + i,
+            }
         )
     engine.checkpoint()
     engine.fit()
-    assert any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir())
-    engine.forget(secret)
+    assert any(gone.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    engine.forget(gone)
     engine.close()
     for file in tmp_path.iterdir():
-        assert secret.encode() not in file.read_bytes(), file.name
+        assert gone.encode() not in file.read_bytes(), file.name
 
 
 # -- several engines, several threads ----------------------------------------------------------------------------------
@@ -708,23 +742,14 @@ def test_threads_may_ingest_at_once(open_engine, sqlite_url):
     for url in ("memory", sqlite_url):
         engine = open_engine(url)
         engine.ingest(toy.events[:40])
-        receipts, failures = [], []
 
-        def write(part, engine=engine, receipts=receipts, failures=failures):
-            try:
-                receipts.extend(engine.ingest(event) for event in part[:60])
-                receipts.append(engine.ingest(part[60:]))
-                receipts.append(engine.ingest(toy.events[40:80]))  # everybody gives these
-            except BaseException as error:
-                failures.append(error)
+        def write(part, engine=engine):
+            one_by_one = [engine.ingest(event) for event in part[:60]]
+            return [*one_by_one, engine.ingest(part[60:]), engine.ingest(toy.events[40:80])]  # everybody gives these
 
         parts = [[e for e in toy.events[40:] if int(e["user_id"][5:]) % 6 == n] for n in range(6)]
-        threads = [threading.Thread(target=write, args=(part,)) for part in parts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert failures == []
+        with ThreadPoolExecutor(6) as pool:
+            receipts = [receipt for some in pool.map(write, parts, timeout=60) for receipt in some]
         assert sum(receipt.accepted for receipt in receipts) == len(toy.events) - 40
         assert sum(receipt.duplicates for receipt in receipts) == 6 * 40
         assert engine.log.count() == len(toy.events)
@@ -743,30 +768,27 @@ def test_threads_may_ingest_at_once(open_engine, sqlite_url):
 def test_readers_do_not_stumble_over_what_writers_add(open_engine):
     engine = open_engine(clock=fixed("2026-06-01"))
     engine.ingest({"type": "item", "item_id": f"i{i}", "topics": [f"t{i}"], "at": "2026-01-01"} for i in range(20))
-    engine.ingest({"type": "view", "user_id": f"u{i % 3}", "item_id": f"i{i % 20}", "at": 1_767_225_600 + i} for i in range(90))
+    engine.ingest(
+        {"type": "view", "user_id": f"u{i % 3}", "item_id": f"i{i % 20}", "at": 1_767_225_600 + i} for i in range(90)
+    )
     engine.fit(["item_knn"])
-    done, failures = threading.Event(), []
+    done = threading.Event()
 
     def read():
         while not done.is_set():
-            try:
-                engine.recommend("u1", 5)
-                engine.interests("u1")
-                engine.profile("u1", at="2026-01-01T01:00:00Z")
-                engine.explain("u1", "i3")
-            except BaseException as error:
-                failures.append(error)
+            engine.recommend("u1", 5)
+            engine.interests("u1")
+            engine.profile("u1", at="2026-01-01T01:00:00Z")
+            engine.explain("u1", "i3")
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for i in range(250):
-        new = {"type": "item", "item_id": f"n{i}", "topics": [f"nt{i}"], "at": "2026-01-02"}
-        engine.ingest([new, {"type": "view", "user_id": "u1", "item_id": f"n{i}", "at": 1_767_325_600 + i}])
-    done.set()
-    for reader in readers:
-        reader.join(30)
-    assert failures == []
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        for i in range(250):
+            new = {"type": "item", "item_id": f"n{i}", "topics": [f"nt{i}"], "at": "2026-01-02"}
+            engine.ingest([new, {"type": "view", "user_id": "u1", "item_id": f"n{i}", "at": 1_767_325_600 + i}])
+        done.set()
+        for reader in readers:
+            reader.result(30)
 
 
 # -- opening and closing -----------------------------------------------------------------------------------------------
@@ -787,9 +809,9 @@ def test_other_settings_of_the_tracker_fold_its_states_anew(open_engine, sqlite_
 
 
 def test_wrong_settings_open_nothing(sqlite_url, tmp_path):
-    with pytest.raises(ConfigError, match="components.tracker.speed"):
+    with pytest.raises(ConfigError, match=r"components\.tracker\.speed"):
         Engine.open(sqlite_url, components={"tracker": {"speed": 3}})
-    with pytest.raises(ConfigError, match="components.label"):
+    with pytest.raises(ConfigError, match=r"components\.label"):
         Engine.open(sqlite_url, components={"label": {"separator": 3}})
     assert list(tmp_path.iterdir()) == []
 
@@ -821,7 +843,7 @@ def test_a_closed_engine_has_written_everything(sqlite_url, toy):
 
 
 def test_an_error_inside_the_block_gets_out(sqlite_url):
-    with pytest.raises(ZeroDivisionError), Engine.open(sqlite_url) as engine:
+    with pytest.raises(ZeroDivisionError), Engine.open(sqlite_url) as engine:  # noqa: PT012
         engine.ingest(BOUGHT)
         _ = 1 / 0
     with Engine.open(sqlite_url) as engine:

@@ -101,11 +101,17 @@ def test_the_source_takes_part_in_the_pipeline(installed: Path, toy: ToyLog) -> 
         assert {one.source for one in engine.recommend("user-0", strategy="rising")} == {"rising"}
 
 
-def test_the_learner_is_folded_kept_and_forgotten(installed: Path, toy: ToyLog, tmp_path: Path) -> None:
+def test_the_learner_is_folded_kept_and_forgotten(
+    installed: Path, toy: ToyLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = next(block.body for block in blocks("docs/how-to/add-a-model.md") if block.mark.startswith("not run"))
     url = f"sqlite:///{tmp_path / 'log.db'}"
+    monkeypatch.setattr(LEARNERS, "_outside", {})
     with Engine.open(url, clock=fixed(toy.ends)) as engine:
         engine.ingest(toy.events)
+        assert ("night", "user-0") not in engine.ledger.states.as_bytes()
+    monkeypatch.setattr(LEARNERS, "_outside", None)
+    with Engine.open(url, clock=fixed(toy.ends)) as engine:  # folds the whole log anew
         before = engine.ledger.states.as_bytes()
         assert ("night", "user-0") in before
     with Engine.open(url, clock=fixed(toy.ends)) as engine:

@@ -8,7 +8,7 @@ import pytest
 from docs_pages import name, pages, read
 
 import penchant
-from penchant import Engine, errors
+from penchant import Engine, errors, testing
 from penchant.collect import LOGS, READERS
 from penchant.collect.datasets import datasets
 from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, ITEM_REQUIRED, PAYLOAD_FIELDS
@@ -90,7 +90,7 @@ def test_every_table_of_the_database_is_described() -> None:
 
 def test_every_public_name_and_method_stands_in_the_api_page() -> None:
     page = read("docs/reference/api.md")
-    for public in penchant.__all__:
+    for public in (*penchant.__all__, *testing.__all__):
         assert f"`{public}`" in page, public
     methods = [method for method in vars(Engine) if not method.startswith("_")]
     assert len(methods) >= 14

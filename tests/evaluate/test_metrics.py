@@ -39,10 +39,7 @@ def peer(answer):
     _, lists, relevant = answer
     qrels = ranx.Qrels({f"q{q:03}": {f"i{i}": 1 for i in rows} for q, rows in enumerate(relevant)})
     run = ranx.Run(
-        {
-            f"q{q:03}": {f"i{i}": float(N_ITEMS - r) for r, i in enumerate(rows)}
-            for q, rows in enumerate(lists)
-        }
+        {f"q{q:03}": {f"i{i}": float(N_ITEMS - r) for r, i in enumerate(rows)} for q, rows in enumerate(lists)}
     )
     asked = list(itertools.product(("precision", "recall", "f1", "hit_rate", "mrr", "ndcg", "map"), CUTS))
     with warnings.catch_warnings():
@@ -155,9 +152,7 @@ def test_all_queries_at_once_equal_one_by_one(metric, n, answer):
     evidence, lists, relevant = answer
     alone = [
         metric(
-            RankingEvidence.from_lists(
-                [rows], [wanted], N_ITEMS, evidence.item_popularity, evidence.item_topics
-            ),
+            RankingEvidence.from_lists([rows], [wanted], N_ITEMS, evidence.item_popularity, evidence.item_topics),
             n,
         )[0]
         for rows, wanted in zip(lists, relevant, strict=True)
@@ -254,9 +249,7 @@ def test_metrics_beyond_accuracy_equal_plain_loops(n, answer):
         novelty.append(np.mean([-math.log2(max(popularity[item], least)) for item in listed]))
         tail.append(np.mean([item not in head for item in listed]))
         known = [topics[item] for item in listed if topics[item].any()]
-        apart = [
-            1 - np.sum(a & b) / math.sqrt(a.sum() * b.sum()) for a, b in itertools.combinations(known, 2)
-        ]
+        apart = [1 - np.sum(a & b) / math.sqrt(a.sum() * b.sum()) for a, b in itertools.combinations(known, 2)]
         diversity.append(np.mean(apart) if apart else math.nan)
     apart_counts = sum(abs(a - b) for a in times.values() for b in times.values())
     assert beyond.novelty(evidence, n) == pytest.approx(novelty)
@@ -302,9 +295,7 @@ def test_a_catalogue_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="item_popularity has shape"):
         RankingEvidence.from_lists([np.array([0])], [np.array([0])], 3, np.full(2, 0.5))
     with pytest.raises(ValueError, match="item_topics has 2 rows"):
-        RankingEvidence.from_lists(
-            [np.array([0])], [np.array([0])], 3, np.full(3, 1 / 3), csr_array(np.eye(2))
-        )
+        RankingEvidence.from_lists([np.array([0])], [np.array([0])], 3, np.full(3, 1 / 3), csr_array(np.eye(2)))
 
 
 def test_a_list_of_no_items_is_refused():
@@ -315,12 +306,8 @@ def test_a_list_of_no_items_is_refused():
 def test_rating_errors_equal_sklearn():
     rng = np.random.default_rng(0)
     actual, predicted = rng.integers(1, 6, size=200).astype(np.float64), rng.random(200) * 5
-    assert rating.mae(actual, predicted) == pytest.approx(
-        sklearn_metrics.mean_absolute_error(actual, predicted)
-    )
-    assert rating.rmse(actual, predicted) == pytest.approx(
-        sklearn_metrics.root_mean_squared_error(actual, predicted)
-    )
+    assert rating.mae(actual, predicted) == pytest.approx(sklearn_metrics.mean_absolute_error(actual, predicted))
+    assert rating.rmse(actual, predicted) == pytest.approx(sklearn_metrics.root_mean_squared_error(actual, predicted))
     assert math.isnan(rating.mae(np.empty(0), np.empty(0)))
 
 
@@ -343,12 +330,8 @@ def test_topic_losses_equal_sklearn():
 def test_binary_losses_equal_sklearn():
     rng = np.random.default_rng(2)
     p, happened = rng.random(300), rng.random(300) < 0.4
-    assert probability.binary_log_loss(p, happened).mean() == pytest.approx(
-        sklearn_metrics.log_loss(happened, p)
-    )
-    assert probability.binary_brier(p, happened).mean() == pytest.approx(
-        sklearn_metrics.brier_score_loss(happened, p)
-    )
+    assert probability.binary_log_loss(p, happened).mean() == pytest.approx(sklearn_metrics.log_loss(happened, p))
+    assert probability.binary_brier(p, happened).mean() == pytest.approx(sklearn_metrics.brier_score_loss(happened, p))
 
 
 def test_a_false_certainty_costs_much_but_not_everything():
@@ -369,9 +352,7 @@ def test_calibration_error_equals_a_plain_loop():
     p = rng.random(1000)  # all different, so bins are runs of 100 in order
     happened = rng.random(1000) < p**2
     order = np.argsort(p)
-    expected = sum(
-        abs(p[run].mean() - happened[run].mean()) * len(run) / 1000 for run in np.array_split(order, 10)
-    )
+    expected = sum(abs(p[run].mean() - happened[run].mean()) * len(run) / 1000 for run in np.array_split(order, 10))
     assert probability.ece(p, happened, n_bins=10) == pytest.approx(expected, abs=2e-3)
     assert probability.reliability(p, happened, n_bins=10).count.sum() == 1000
     assert probability.reliability(p, happened, n_bins=10).count == pytest.approx(np.full(10, 100), abs=1)

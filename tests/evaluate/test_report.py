@@ -192,9 +192,7 @@ def test_a_report_of_no_models_is_still_a_report(report):
 
 def test_interval_plot_puts_values_in_order():
     svg = ElementTree.fromstring(  # noqa: S314 - text we made ourselves
-        interval_plot_svg(
-            {"a": Interval(1.0, 0.5, 1.5), "b": Interval.point(2.0), "c": Interval.point(math.nan)}, "t"
-        )
+        interval_plot_svg({"a": Interval(1.0, 0.5, 1.5), "b": Interval.point(2.0), "c": Interval.point(math.nan)}, "t")
     )
     dots = [float(dot.get("cx")) for dot in svg.iter(f"{SVG}circle")]
     assert len(dots) == 2
@@ -212,9 +210,7 @@ def test_line_chart_draws_each_series_and_breaks_at_gaps():
         "coffee": [(0.0, 0.4), (4.0, 0.4)],
         "nothing": [],
     }
-    text = line_chart_svg(
-        series, "Interest <over> time", "share", [(0.0, "May"), (4.0, "June"), (9.0, "later")]
-    )
+    text = line_chart_svg(series, "Interest <over> time", "share", [(0.0, "May"), (4.0, "June"), (9.0, "later")])
     svg = ElementTree.fromstring(text)  # noqa: S314 - text we made ourselves
     lines = [line for line in svg.iter(f"{SVG}polyline") if " " in line.get("points")]
     # Three pieces of line and two leaders from the line ends to the names.
@@ -256,9 +252,7 @@ def test_line_colours_can_be_told_from_both_backgrounds():
 
 def test_terminal_chart_shows_the_shape():
     rising = [(float(x), float(x)) for x in range(10)]
-    chart = terminal_chart(
-        {"up": rising, "flat": [(0.0, 4.5), (9.0, 4.5)]}, width=18, height=1, ends=("a", "b")
-    )
+    chart = terminal_chart({"up": rising, "flat": [(0.0, 4.5), (9.0, 4.5)]}, width=18, height=1, ends=("a", "b"))
     assert chart.splitlines() == [
         "up   9 ┤ ▁▂▃▄▅▆▇██",
         "flat 9 ┤▄▄▄▄▄▄▄▄▄▄",

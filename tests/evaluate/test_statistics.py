@@ -106,9 +106,7 @@ def test_what_cannot_be_known_is_nan():
 
 def test_resamples_without_anything_to_divide_by_are_left_out():
     # Only user 0 has a denominator: a draw without that user has no ratio.
-    interval = bootstrap_ratio(
-        np.array([1.0, 0.0]), np.array([2.0, 0.0]), np.array([0, 1]), np.random.default_rng(0)
-    )
+    interval = bootstrap_ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]), np.array([0, 1]), np.random.default_rng(0))
     assert interval == Interval(0.5, 0.5, 0.5)
 
 

@@ -27,7 +27,9 @@ def life(period_days, seed=0, users=12, days=240):
                 favourite = int(rng.integers(N_TOPICS))
             topic = favourite if rng.random() < 0.9 else int(rng.integers(N_TOPICS))
             at = day * DAY_S + user
-            events.append({"type": "purchase", "user_id": f"u{user}", "item_id": "x", "topics": [f"t{topic}"], "at": at})
+            events.append(
+                {"type": "purchase", "user_id": f"u{user}", "item_id": "x", "topics": [f"t{topic}"], "at": at}
+            )
     events.sort(key=lambda event: event["at"])
     folding = Folding(WIDE)
     for topic in range(N_TOPICS):
@@ -96,7 +98,9 @@ def test_no_other_half_life_or_strength_would_have_been_better(evidence):
     model = Ema()
     model.fit(evidence)
     chosen = int(np.flatnonzero(evidence.half_lives_days == model.tracker.config.half_lives_days[0])[0])
-    losses = [best_strength(evidence, k)[1] for k in range(len(EVIDENCE_VIEWS_DAYS)) if EVIDENCE_VIEWS_DAYS[k] < FOREVER_DAYS]
+    losses = [
+        best_strength(evidence, k)[1] for k in range(len(EVIDENCE_VIEWS_DAYS)) if EVIDENCE_VIEWS_DAYS[k] < FOREVER_DAYS
+    ]
     assert best_strength(evidence, chosen)[1] == min(losses)
     assert model.tracker.parameters.strength[0] == best_strength(evidence, chosen)[0]
 
@@ -127,7 +131,9 @@ def test_last_k_is_a_histogram_of_the_last_k(changing, evidence):
     state = model.update({}, batch)["ann"]
     assert state.tolist() == [2, 0, 1]
     q = np.array([1.001, 2.001, 0.001]) / 3.003
-    assert model.predict(state, 9.0, np.array([1.0, 2.0, 0.0])) == pytest.approx((np.array([1.0, 1.0, 1.0]) + 2 * q) / 5)
+    assert model.predict(state, 9.0, np.array([1.0, 2.0, 0.0])) == pytest.approx(
+        (np.array([1.0, 1.0, 1.0]) + 2 * q) / 5
+    )
 
 
 def test_last_k_remembers_little_where_interest_changes_and_much_where_it_does_not(evidence):

@@ -98,7 +98,9 @@ def test_evidence_says_which_share_of_the_strength_each_event_carries():
     # Long-term evidence for "a" as of day 20: 1/4 + 1/2 + 1/16; position is the place in the log, from 1.
     total = 0.25 + 0.5 + 0.0625
     assert [position for position, _ in found["a"].evidence] == [2, 1, 3]
-    assert [share for _, share in found["a"].evidence] == pytest.approx([0.5 / total, 0.25 / total, 0.0625 / total], rel=1e-6)
+    assert [share for _, share in found["a"].evidence] == pytest.approx(
+        [0.5 / total, 0.25 / total, 0.0625 / total], rel=1e-6
+    )
     assert found["b"].evidence == ((3, pytest.approx(1.0)),)
 
 

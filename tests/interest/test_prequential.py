@@ -14,7 +14,9 @@ TRACKER = Tracker(CONFIG)
 
 
 def batch_of(*events):
-    events = [{"event_id": str(i), "item_id": "x", "type": "purchase", "user_id": "ann", **e} for i, e in enumerate(events)]
+    events = [
+        {"event_id": str(i), "item_id": "x", "type": "purchase", "user_id": "ann", **e} for i, e in enumerate(events)
+    ]
     folding = Folding(TRACKER)
     for name in "abc":
         folding.topics.add(name)
@@ -27,7 +29,10 @@ def flat(_at):
 
 def test_events_of_one_moment_are_asked_about_together():
     batch = batch_of(
-        {"topics": ["a"], "at": 10}, {"topics": ["b"], "at": 20}, {"topics": ["a", "c"], "at": 20}, {"topics": ["b"], "at": 5}
+        {"topics": ["a"], "at": 10},
+        {"topics": ["b"], "at": 20},
+        {"topics": ["a", "c"], "at": 20},
+        {"topics": ["b"], "at": 5},
     )
     [(user_id, before, asked)] = moments(batch, 10.0, TRACKER.types)
     assert (user_id, before.tolist()) == ("ann", [3])
@@ -38,7 +43,11 @@ def test_events_of_one_moment_are_asked_about_together():
 
 
 def test_users_and_types_can_be_chosen():
-    batch = batch_of({"at": 1, "topics": ["a"]}, {"at": 2, "user_id": "bob", "topics": ["a"]}, {"at": 3, "type": "impression", "topics": ["a"]})
+    batch = batch_of(
+        {"at": 1, "topics": ["a"]},
+        {"at": 2, "user_id": "bob", "topics": ["a"]},
+        {"at": 3, "type": "impression", "topics": ["a"]},
+    )
     assert [user_id for user_id, *_ in moments(batch, 0.0, TRACKER.types, {"bob"})] == ["bob"]
     assert [user_id for user_id, *_ in moments(batch, 1.5, TRACKER.types)] == ["bob"]
     assert [user_id for user_id, *_ in moments(batch, 2.5, TRACKER.types)] == []
@@ -46,7 +55,10 @@ def test_users_and_types_can_be_chosen():
 
 def test_evidence_by_hand_is_what_was_known_before():
     batch = batch_of(
-        {"topics": ["a"], "at": 0}, {"topics": ["a"], "at": 10 * DAY_S}, {"topics": ["b"], "at": 10 * DAY_S}, {"topics": ["b"], "at": 20 * DAY_S}
+        {"topics": ["a"], "at": 0},
+        {"topics": ["a"], "at": 10 * DAY_S},
+        {"topics": ["b"], "at": 10 * DAY_S},
+        {"topics": ["b"], "at": 20 * DAY_S},
     )
     evidence = collect_evidence(batch, TRACKER, flat)
     assert evidence.came.tolist() == [0, 0, 1, 1]

@@ -78,7 +78,10 @@ def test_a_user_without_events_is_the_population():
 
 
 def test_the_prior_counts_as_many_events_as_its_strength():
-    tracker = Tracker(TrackerConfig(half_lives_days=(1e6,), short_view=0), TrackerParameters(np.ones((1, 1)), np.array([10.0]), np.empty(0)))
+    tracker = Tracker(
+        TrackerConfig(half_lives_days=(1e6,), short_view=0),
+        TrackerParameters(np.ones((1, 1)), np.array([10.0]), np.empty(0)),
+    )
     ten = fold(tracker, *[{"type": "purchase", "topics": ["a"], "at": 0} for _ in range(10)])
     # Ten events of one's own weigh as much as the prior: half way between 1 and the population's share.
     reading = tracker.read(ten, 0.0, np.array([0.0, 1e9, 0.0]))
@@ -180,7 +183,8 @@ EVENTS = st.lists(
 def test_the_order_of_arrival_matters_only_by_rounding(events, chance):
     tracker = Tracker()
     made = [
-        {"type": kind, "at": hour * 3600, "topics": sorted(topics), "value": value} for kind, hour, topics, value in events
+        {"type": kind, "at": hour * 3600, "topics": sorted(topics), "value": value}
+        for kind, hour, topics, value in events
     ]
     in_order = fold(tracker, *sorted(made, key=lambda event: event["at"]))
     chance.shuffle(made)
@@ -197,7 +201,10 @@ def test_the_order_of_arrival_matters_only_by_rounding(events, chance):
 @given(EVENTS, st.floats(0, 2000))
 def test_a_reading_is_three_distributions_and_reading_changes_nothing(events, wait):
     tracker = Tracker()
-    made = [{"type": kind, "at": hour * 3600, "topics": sorted(topics), "value": value} for kind, hour, topics, value in events]
+    made = [
+        {"type": kind, "at": hour * 3600, "topics": sorted(topics), "value": value}
+        for kind, hour, topics, value in events
+    ]
     state = fold(tracker, *made)
     before = tracker.encode(state)
     population = np.array([0.0, 1.0, 3.0])
@@ -228,7 +235,9 @@ def test_the_topic_with_the_least_evidence_makes_room():
 
 
 def test_parameters_survive_as_bytes():
-    parameters = TrackerParameters(np.random.default_rng(0).random((3, 2)), np.array([1.0, 500.0]), np.array([10.0, 40.0]))
+    parameters = TrackerParameters(
+        np.random.default_rng(0).random((3, 2)), np.array([1.0, 500.0]), np.array([10.0, 40.0])
+    )
     again = TrackerParameters.decode(parameters.encode())
     assert again.encode() == parameters.encode()
     assert again.weights.tolist() == parameters.weights.tolist()

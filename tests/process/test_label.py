@@ -70,7 +70,9 @@ def test_a_frame_is_labelled_like_rows():
     assert [Row(*row) for row in label_frame(frame, topics_of, CONFIG).rows()] == label_rows(ROWS, topics_of, CONFIG)
     for some in (ROWS[:3], ROWS[3:], ROWS[4:5], ROWS[:1] + ROWS[9:], []):
         frame = pl.DataFrame(some, schema=frame_schema(), orient="row")
-        assert [Row(*row) for row in label_frame(frame, topics_of, CONFIG).rows()] == label_rows(some, topics_of, CONFIG)
+        assert [Row(*row) for row in label_frame(frame, topics_of, CONFIG).rows()] == label_rows(
+            some, topics_of, CONFIG
+        )
 
 
 def test_the_newest_word_on_an_item_counts_for_the_events_after_it():

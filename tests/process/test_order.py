@@ -19,7 +19,10 @@ def test_no_events():
     assert late(np.zeros(0, np.int32), np.zeros(0), np.zeros(0)).size == 0
 
 
-@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 9)), max_size=30), st.lists(st.integers(0, 9), min_size=4, max_size=4))
+@given(
+    st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 9)), max_size=30),
+    st.lists(st.integers(0, 9), min_size=4, max_size=4),
+)
 def test_late_is_what_a_plain_loop_says(events, seen):
     newest = dict(enumerate(float(moment) for moment in seen))
     expected = []

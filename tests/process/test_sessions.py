@@ -31,12 +31,27 @@ def test_silence_ends_a_session():
 
 
 def test_users_are_counted_apart_and_in_the_order_of_time():
-    lines = [("bob", 500, None), ("ann", 100, None), ("bob", 10, None), ("ann", 0, None), (None, 5, None), ("bob", 12, None)]
+    lines = [
+        ("bob", 500, None),
+        ("ann", 100, None),
+        ("bob", 10, None),
+        ("ann", 0, None),
+        (None, 5, None),
+        ("bob", 12, None),
+    ]
     assert sessions(lines) == {"e3": 0, "e1": 1, "e2": 0, "e5": 0, "e0": 1}
 
 
 def test_another_session_id_ends_a_session_too():
-    lines = [("ann", 0, "a"), ("ann", 1, "a"), ("ann", 2, "b"), ("ann", 3, None), ("ann", 4, "b"), ("ann", 5, "c"), ("ann", 99, "c")]
+    lines = [
+        ("ann", 0, "a"),
+        ("ann", 1, "a"),
+        ("ann", 2, "b"),
+        ("ann", 3, None),
+        ("ann", 4, "b"),
+        ("ann", 5, "c"),
+        ("ann", 99, "c"),
+    ]
     assert sessions(lines) == {"e0": 0, "e1": 0, "e2": 1, "e3": 1, "e4": 1, "e5": 2, "e6": 3}
 
 

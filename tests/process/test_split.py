@@ -46,7 +46,11 @@ def test_nothing_in_training_is_later_than_anything_in_test():
 
 def test_leave_one_out_takes_the_last_two_of_each_user_and_says_that_it_leaks():
     split = split_leave_one_out(frame(LINES))
-    assert (ids(split, "train"), ids(split, "validation"), ids(split, "test")) == (["e0"], ["e1", "e4"], ["e3", "e5", "e6"])
+    assert (ids(split, "train"), ids(split, "validation"), ids(split, "test")) == (
+        ["e0"],
+        ["e1", "e4"],
+        ["e3", "e5", "e6"],
+    )
     assert split.leaks
     assert "leak" in split.note
     # It does: something in training is later than something in test.

@@ -28,7 +28,9 @@ def test_the_newest_word_counts_and_says_whose_it_is():
 
 
 def test_a_late_word_never_overwrites_a_newer_one():
-    facts = read_of({"at": "2026-02-01", "facts": {"age": 31}}, {"at": "2026-01-01", "facts": {"age": 30, "city": "Lyon"}})
+    facts = read_of(
+        {"at": "2026-02-01", "facts": {"age": 31}}, {"at": "2026-01-01", "facts": {"age": 30, "city": "Lyon"}}
+    )
     assert {name: fact.value for name, fact in facts.items()} == {"age": 31, "city": "Lyon"}
 
 

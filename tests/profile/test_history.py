@@ -92,9 +92,14 @@ def test_a_statement_weighs_as_much_as_it_was_meant(value, weight):
     assert topics_of(folding) == [("tea", 1.0, weight, 1)]
 
 
-@pytest.mark.parametrize("against", [{"type": "statement", "value": -1.0}, {"type": "dislike", "item_id": "x"}, {"type": "statement", "value": 0.0}])
+@pytest.mark.parametrize(
+    "against",
+    [{"type": "statement", "value": -1.0}, {"type": "dislike", "item_id": "x"}, {"type": "statement", "value": 0.0}],
+)
 def test_what_speaks_against_a_topic_is_no_evidence_for_it(against):
-    folding = folding_of({**against, "topics": ["tea"], "at": 1}, {"type": "view", "item_id": "y", "topics": ["milk"], "at": 2})
+    folding = folding_of(
+        {**against, "topics": ["tea"], "at": 1}, {"type": "view", "item_id": "y", "topics": ["milk"], "at": 2}
+    )
     assert [name for name, *_ in topics_of(folding)] == ["milk"]
 
 

@@ -8,7 +8,9 @@ from penchant.profile import LEARNERS as PROFILE_LEARNERS
 from penchant.testing import LearnerContract
 from penchant.testing.learner_contract import a_bit_of_everything
 
-FOUND = [(PROFILE_LEARNERS, name) for name in PROFILE_LEARNERS] + [(INTEREST_LEARNERS, name) for name in INTEREST_LEARNERS]
+FOUND = [(PROFILE_LEARNERS, name) for name in PROFILE_LEARNERS] + [
+    (INTEREST_LEARNERS, name) for name in INTEREST_LEARNERS
+]
 
 
 def test_as_many_learners_as_there_are_were_found():

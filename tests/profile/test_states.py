@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_a_flush_that_failed_is_done_again(checkpoint):
     tracker = Tracker()
     states = States({"tracker": tracker}, checkpoint, {})
     states.put("tracker", {"ann": tracker.start()}, 1, 1)
-    with pytest.raises(KeyError), checkpoint._database.transaction():
+    with pytest.raises(KeyError), checkpoint._database.transaction():  # noqa: PT012
         states.flush(None, 1)
         raise KeyError
     assert checkpoint.load("tracker", "ann") is None
@@ -172,7 +173,7 @@ def test_a_restart_without_a_checkpoint_replays_everything(sqlite_url, toy):
 
 def test_crashes_between_partial_flushes_lose_nothing(sqlite_url):
     """Each life ends without a word; what the checkpoint holds is a patchwork of moments."""
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311
     memory = open_on("memory")
     engine = open_on(sqlite_url, checkpoint_events=50)
     for begin in range(0, 3000, 250):
@@ -247,25 +248,20 @@ def test_readers_and_a_writer_at_once_keep_every_event(sqlite_url):
     engine.ingest(toy.events[: len(toy.events) // 2])
     engine.close()
     engine = open_on(sqlite_url)  # every state has to come in from the checkpoint
-    failures, done = [], threading.Event()
+    done = threading.Event()
 
     def read():
-        try:
-            while not done.is_set():
-                for user in range(20):
-                    engine.profile(f"user-{user}")
-        except BaseException as error:
-            failures.append(error)
+        while not done.is_set():
+            for user in range(20):
+                engine.profile(f"user-{user}")
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for event in toy.events[len(toy.events) // 2 :]:
-        engine.ingest(event)
-    done.set()
-    for reader in readers:
-        reader.join(30)
-    assert failures == []
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        for event in toy.events[len(toy.events) // 2 :]:
+            engine.ingest(event)
+        done.set()
+        for reader in readers:
+            reader.result(30)
     live = engine.ledger.states.as_bytes()
     engine.rebuild()
     assert engine.ledger.states.as_bytes() == live

@@ -20,7 +20,9 @@ def test_biases_by_hand():
     model.fit(USER, ITEM, RATING)
     item = [(1.75 + 0.75) / 4, -0.25 / 3, -2.25 / 3]
     user = [(1.75 - item[0] - 0.25 - item[1]) / 3, (0.75 - item[0] - 2.25 - item[2]) / 3]
-    assert model.predict(USER, ITEM) == pytest.approx(3.25 + np.array([item[0], item[1], item[0], item[2]]) + np.repeat(user, 2))
+    assert model.predict(USER, ITEM) == pytest.approx(
+        3.25 + np.array([item[0], item[1], item[0], item[2]]) + np.repeat(user, 2)
+    )
 
 
 def test_without_damping_an_item_has_its_mean():

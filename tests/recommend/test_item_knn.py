@@ -64,7 +64,9 @@ CHECKERBOARD = np.add.outer(np.arange(10), np.arange(8)) % 2
 def test_on_a_checkerboard_the_neighbours_are_the_squares_of_the_same_colour():
     model = fitted(CHECKERBOARD, shrinkage=0.0)
     for item in range(8):
-        assert neighbours(model, item) == {other: 1.0 for other in range(8) if other != item and (other - item) % 2 == 0}
+        assert neighbours(model, item) == {
+            other: 1.0 for other in range(8) if other != item and (other - item) % 2 == 0
+        }
     assert neighbours(fitted(CHECKERBOARD, shrinkage=5.0), 0) == {2: 0.5, 4: 0.5, 6: 0.5}
 
 

@@ -26,7 +26,9 @@ def test_every_source_can_be_asked_alone(open_engine, toy):
 
 
 def test_an_unknown_strategy_names_the_known_ones(toy_engine):
-    with pytest.raises(UnknownNameError, match="no strategy named 'magic'; known: interest, item_knn, new, popular, recent"):
+    with pytest.raises(
+        UnknownNameError, match="no strategy named 'magic'; known: interest, item_knn, new, popular, recent"
+    ):
         toy_engine.recommend("user-2", strategy="magic")
 
 

@@ -64,10 +64,14 @@ def test_nothing_is_lost_and_no_topic_takes_more_than_its_share_while_others_wai
     for topic in set(topics) - {None}:
         taken = [item for item in head if topics[item] == topic]
         if len(taken) > limit:  # only when no item of a topic below its share was left over
-            below = [item for item in rest if topics[item] is None or sum(topics[i] == topics[item] for i in head) < limit]
+            below = [
+                item for item in rest if topics[item] is None or sum(topics[i] == topics[item] for i in head) < limit
+            ]
             assert below == []
         # Within a topic the better one stays in front.
-        assert [item for item in order if topics[item] == topic] == sorted(i for i, t in enumerate(topics) if t == topic)
+        assert [item for item in order if topics[item] == topic] == sorted(
+            i for i, t in enumerate(topics) if t == topic
+        )
 
 
 @pytest.mark.parametrize("wrong", [{"max_share": 0}, {"max_share": 1.1}, {"share": 0.5}])

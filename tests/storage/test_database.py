@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -66,7 +66,9 @@ def test_the_tables_are_what_the_migrations_make(database):
                 for c in table.to_metadata(made).columns
             }
             assert {n: kind for n, (kind, _) in columns.items()} == {n: kind for n, (kind, _) in declared.items()}
-            assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == {c.name for c in table.primary_key}
+            assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == {
+                c.name for c in table.primary_key
+            }
             indexes = {i["name"]: (i["column_names"], bool(i["unique"])) for i in found.get_indexes(table.name)}
             assert indexes == {i.name: ([c.name for c in i.columns], bool(i.unique)) for i in table.indexes}
 
@@ -106,14 +108,16 @@ def test_what_is_no_url_is_refused(url):
         Database(url)
 
 
-@pytest.mark.parametrize("url", ["mysql://root@localhost/x", "postgres://root@localhost/x", "http://x", "sqlite.db", "Memory"])
+@pytest.mark.parametrize(
+    "url", ["mysql://root@localhost/x", "postgres://root@localhost/x", "http://x", "sqlite.db", "Memory"]
+)
 def test_an_engine_says_what_it_can_open(url):
     with pytest.raises(ConfigError, match="use memory, sqlite:///"):
         Engine.open(url)
 
 
 def test_an_unknown_driver_is_refused():
-    with pytest.raises(ConfigError, match="sqlite\\+nonsense"):
+    with pytest.raises(ConfigError, match=r"sqlite\+nonsense"):
         Database("sqlite+nonsense:///x.db")
 
 
@@ -149,7 +153,7 @@ def test_a_second_writer_is_kept_out_until_the_first_closes(postgres_url):
 def test_a_failed_transaction_leaves_nothing(database):
     log, shelf, checkpoint = SqlLog(database), ModelShelf(database), SqlCheckpoint(database)
     log.append([row(1)])
-    with pytest.raises(KeyError), database.transaction():
+    with pytest.raises(KeyError), database.transaction():  # noqa: PT012
         log.append([row(2), row(3)])
         shelf.save("model", 3, 0, b"x")
         checkpoint.save([("tracker", "ann", 3, b"state")], 3)
@@ -163,7 +167,7 @@ def test_a_failed_transaction_leaves_nothing(database):
 
 def test_an_inner_transaction_belongs_to_the_outer_one(database):
     log = SqlLog(database)
-    with pytest.raises(KeyError), database.transaction():
+    with pytest.raises(KeyError), database.transaction():  # noqa: PT012
         with database.transaction():
             log.append([row(1)])
         raise KeyError
@@ -178,7 +182,7 @@ def test_an_inner_transaction_belongs_to_the_outer_one(database):
 
 def test_a_failed_statement_takes_the_whole_transaction_back(database):
     log = SqlLog(database)
-    with pytest.raises(StorageError), database.transaction() as connection:
+    with pytest.raises(StorageError), database.transaction() as connection:  # noqa: PT012
         log.append([row(1)])
         connection.exec_driver_sql("INSERT INTO event (position) VALUES (1)")
     assert log.count() == 0
@@ -188,42 +192,25 @@ def test_a_failed_statement_takes_the_whole_transaction_back(database):
 def test_readers_see_only_what_is_committed_and_do_not_wait(database):
     log = SqlLog(database)
     log.append([row(1)])
-    seen: list[int] = []
-
-    def look() -> None:
-        seen.append(log.count())
-
-    with database.transaction():
-        log.append([row(2)])
-        reader = threading.Thread(target=look)
-        reader.start()
-        reader.join(10)
-        assert not reader.is_alive()
-        assert log.count() == 2  # this thread sees its own
-    assert seen == [1]
-    look()
-    assert seen == [1, 2]
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction():
+            log.append([row(2)])
+            assert pool.submit(log.count).result(10) == 1
+            assert log.count() == 2  # this thread sees its own
+        assert pool.submit(log.count).result(10) == 2
 
 
 def test_writers_queue_up(database):
     log = SqlLog(database)
-    failures: list[BaseException] = []
 
     def write(writer: int) -> None:
-        try:
-            for i in range(20):
-                with database.transaction():
-                    log.append([row(1000 * writer + i)])
-                    log.set_mark(f"writer {writer}", str(i))
-        except BaseException as error:
-            failures.append(error)
+        for i in range(20):
+            with database.transaction():
+                log.append([row(1000 * writer + i)])
+                log.set_mark(f"writer {writer}", str(i))
 
-    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-    assert failures == []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4), timeout=60))
     assert log.count() == 80
     assert [log.mark(f"writer {n}") for n in range(4)] == ["19"] * 4
 
@@ -248,7 +235,7 @@ def test_a_full_disk_loses_nothing_and_keeps_nothing_by_half(sqlite_url):
     with pytest.raises(StorageError, match="full"):
         log.append(big)
     assert [kept for _, kept in all_rows(log)] == small
-    with pytest.raises(StorageError, match="full"), database.transaction():
+    with pytest.raises(StorageError, match="full"), database.transaction():  # noqa: PT012
         log.set_mark("half", "done")
         log.append(big)
     assert log.mark("half") is None

@@ -27,7 +27,7 @@ class Query:
         popularity: Decayed popularity of every item by half-life in days: ``popularity(30.0)`` has shape ``(I,)``.
         item_topics: Which item is about which topic, rows sum to 1 or 0, CSR of shape ``(I, T)``.
         topic_items: The same turned round, CSR of shape ``(T, I)``.
-        since: When each item became known, seconds since 1970, shape ``(I,)``.
+        since: When each item became known, seconds since 1970, ``-inf`` without an item event, shape ``(I,)``.
         allowed: Which items may be recommended, shape ``(I,)``.
         items: Item vocabulary, size I.
         topics: Topic vocabulary, size T.

@@ -202,9 +202,7 @@ def _ticks(low: float, high: float) -> list[float]:
     """Return three to eight multiples of 1, 2 or 5 times a power of ten between the two."""
     step = 10.0 ** math.floor(math.log10((high - low) / 3.0))
     step *= next(factor for factor in (5.0, 2.0, 1.0) if step * factor <= (high - low) / 3.0)
-    return [
-        number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    ]
+    return [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def _unbroken(line: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
@@ -257,9 +255,7 @@ def _label(x: float, y: float, text: str, anchor: str = "start", longest: int = 
 
 
 def _rule(x1: float, y1: float, x2: float, y2: float) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="currentColor" opacity="0.2"/>'
-    )
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="currentColor" opacity="0.2"/>'
 
 
 def _upright(x: float, top: float, bottom: float, text: str) -> str:
@@ -268,10 +264,7 @@ def _upright(x: float, top: float, bottom: float, text: str) -> str:
 
 def _polyline(points: Sequence[tuple[float, float]], colour: str, dash: str) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
-        f'stroke-dasharray="{dash}"/>'
-    )
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
 
 
 def _said(one: Interval) -> str:

@@ -152,9 +152,7 @@ def print_report(report: Report, console: Console) -> None:
     An arrow at a column's name says whether higher or lower is better; after ± stands half the interval.
     """
     console.print(Text(f"Evaluation of {_as_text(report.data)}", style="bold"))
-    console.print(
-        Text(", ".join(f"{name} {value}" for name, value in _provenance(report).items()), style="dim")
-    )
+    console.print(Text(", ".join(f"{name} {value}" for name, value in _provenance(report).items()), style="dim"))
     columns = [_column(report.models, name) for name in _column_names(report.models)]
     model_width = max([len("model"), *(len(one.model) for one in report.models)])
     while columns:
@@ -326,9 +324,7 @@ def _html_cell(interval: Interval | None, name: str, best: float | None) -> str:
 
 def _plot(models: Sequence[ModelResult], name: str) -> str:
     columns = {one.model: one.columns() for one in models}
-    return interval_plot_svg(
-        {model: all_[name] for model, all_ in columns.items() if name in all_}, _headline(name)
-    )
+    return interval_plot_svg({model: all_[name] for model, all_ in columns.items() if name in all_}, _headline(name))
 
 
 _STYLE = """

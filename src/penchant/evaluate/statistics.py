@@ -173,9 +173,7 @@ def bootstrap_ratio(
     return Interval(value, float(low), float(high))
 
 
-def _resampled_ratios(
-    tops: FloatArray, bottoms: FloatArray, rng: np.random.Generator, n_resamples: int
-) -> FloatArray:
+def _resampled_ratios(tops: FloatArray, bottoms: FloatArray, rng: np.random.Generator, n_resamples: int) -> FloatArray:
     # Drawing U users is the same as weighting each by how often it was drawn: rows are never copied, and one
     # resample at a time keeps the memory at one vector of U weights.
     n_users = len(tops)

@@ -113,9 +113,7 @@ def score(asked: Mapping[str, Asked], reference: str, rng: np.random.Generator) 
         ratio = bootstrap_ratio(square * one.weight, base_brier * one.weight, one.user, rng)
         scored[name] = {
             "log_loss": bootstrap_ratio(loss * one.weight, one.weight, one.user, rng),
-            f"log_loss_below_{reference}": bootstrap_ratio(
-                (base_loss - loss) * one.weight, one.weight, one.user, rng
-            ),
+            f"log_loss_below_{reference}": bootstrap_ratio((base_loss - loss) * one.weight, one.weight, one.user, rng),
             "brier": bootstrap_ratio(square * one.weight, one.weight, one.user, rng),
             "brier_skill": ratio.transformed(lambda share: 1.0 - share),
             "top_1": bootstrap_ratio(one.right * one.weight, one.weight, one.user, rng),

@@ -92,7 +92,9 @@ def process_log(
     for number, piece in enumerate(run(partial(process_shard, gap=gap, cuts=cuts), pieces, workers)):
         sessions += piece.select(pl.struct("user_id", "session").n_unique()).item()
         parts.append(
-            piece.group_by("split").agg(pl.len().alias("n"), pl.col("at_us").min().alias("a"), pl.col("at_us").max().alias("b"))
+            piece.group_by("split").agg(
+                pl.len().alias("n"), pl.col("at_us").min().alias("a"), pl.col("at_us").max().alias("b")
+            )
         )
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

@@ -92,6 +92,4 @@ def _merged(attributes: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str,
 
 def _shared(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes whose names and texts are kept once for all items: catalogues repeat them by the thousand."""
-    return {
-        sys.intern(name): sys.intern(value) if type(value) is str else value for name, value in attributes.items()
-    }
+    return {sys.intern(name): sys.intern(value) if type(value) is str else value for name, value in attributes.items()}

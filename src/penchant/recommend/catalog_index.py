@@ -23,7 +23,7 @@ class CatalogIndex:
         self._stale = True
         self._item_topics = sparse.csr_array((0, 0))
         self._topic_items = sparse.csr_array((0, 0))
-        self._since = np.zeros(0)
+        self._since = np.empty(0)  # -inf where no item event has spoken of the item
 
     def clear(self) -> None:
         """Forget every item."""
@@ -54,7 +54,7 @@ class CatalogIndex:
         elif size != self._size:  # only names that no item event has spoken of: empty rows
             self._item_topics.resize(size)
             self._topic_items.resize(size[::-1])
-            self._since = np.concatenate([self._since, np.zeros(size[0] - self._since.size)])
+            self._since = np.concatenate([self._since, np.full(size[0] - self._since.size, -np.inf)])
             self._size = size
         return self._item_topics, self._topic_items, self._since
 
@@ -62,7 +62,7 @@ class CatalogIndex:
         rows: list[int] = []
         columns: list[int] = []
         share: list[float] = []
-        since = np.zeros(size[0])
+        since = np.full(size[0], -np.inf)
         for number, item in self._known.items():
             since[number] = item.since_s
             topics = [self._topics.number(topic) for topic in item.topics]

@@ -32,7 +32,7 @@ class Newest:
 
     def candidates(self, query: Query, n: int) -> Candidates:
         """Return the newest allowed items."""
-        known = (query.since > 0) & (query.since <= query.at)
+        known = np.isfinite(query.since) & (query.since <= query.at)
         age = np.where(known, query.at - query.since, 0.0) / DAY_S
         liking = 1.0 + (query.item_topics @ query.reading.probability if len(query.topics) else 0.0)
         return choose(query, np.where(known, half_life_weight(age, self.config.half_life_days) * liking, 0.0), n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -134,6 +135,21 @@ def encoded(learner: Learner[Any], states: Mapping[str, Any]) -> dict[str, bytes
     return {key: learner.encode(states[key]) for key in sorted(states)}
 
 
+def same_state(one: Any, other: Any) -> bool:
+    """Return whether two states hold the same values, whatever they are made of; NaN is the same as NaN."""
+    if dataclasses.is_dataclass(one) and not isinstance(one, type):
+        names = [field.name for field in dataclasses.fields(one)]
+        return type(one) is type(other) and all(same_state(getattr(one, n), getattr(other, n)) for n in names)
+    if isinstance(one, np.ndarray):
+        alike = isinstance(other, np.ndarray) and (one.dtype, one.shape) == (other.dtype, other.shape)
+        return alike and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, Mapping):
+        return list(one) == list(other) and all(same_state(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(same_state(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other or (one != one and other != other))
+
+
 class LearnerContract:
     """Inherit, give the fixture ``learner``, and every promise of ``Learner`` is tested.
 
@@ -223,6 +239,7 @@ class LearnerContract:
         decoded = {key: learner.decode(data) for key, data in before.items()}
         assert encoded(learner, decoded) == before
         for key, state in decoded.items():
+            assert same_state(state, folded.states[key])
             assert learner.last_at(state) == learner.last_at(folded.states[key])
         # Learning goes on from decoded states as from those that never left memory.
         half = len(rows) // 2

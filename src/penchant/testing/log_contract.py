@@ -232,7 +232,7 @@ class EventLogContract:
             log.append([row(1)])
             log.set_mark("upto", "1")
         if self.transactional:
-            with pytest.raises(ZeroDivisionError), log.transaction():
+            with pytest.raises(ZeroDivisionError), log.transaction():  # noqa: PT012
                 log.append([row(2)])
                 with log.transaction():
                     log.append([row(i) for i in range(100, 1100)])

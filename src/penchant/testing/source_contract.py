@@ -122,7 +122,9 @@ class SourceContract:
         for item in source.candidates(query, 10).item.tolist():
             assert source.because(query, item).text
 
-    def test_items_that_came_after_fitting_are_no_trouble(self, make: Callable[[], CandidateSource], toy: ToyLog) -> None:
+    def test_items_that_came_after_fitting_are_no_trouble(
+        self, make: Callable[[], CandidateSource], toy: ToyLog
+    ) -> None:
         engine = Engine.open(clock=fixed(toy.ends))
         engine.ingest(toy.events[:200])
         source = self.fitted(make(), engine)

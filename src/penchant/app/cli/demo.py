@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def demo(
-    data_name: Annotated[str, typer.Option("--data", help="A built-in data set, a folder or a file.")] = "completejourney",
+    data_name: Annotated[
+        str, typer.Option("--data", help="A built-in data set, a folder or a file.")
+    ] = "completejourney",
     out: Annotated[Path, typer.Option("--out", help="Folder for the database and the page.")] = Path("out"),
     max_users: Annotated[int, typer.Option("--max-users", help="Users asked in the tables.", min=20)] = 600,
     seed: Seed = 0,
@@ -64,7 +66,9 @@ def demo(
             steps,
             "3 learn: tracker mixture, item neighbours, blend",
             engine.fit,
-            lambda report: {name: f"{step['seconds']:.1f} s" for name, step in report.items() if isinstance(step, dict)},
+            lambda report: {
+                name: f"{step['seconds']:.1f} s" for name, step in report.items() if isinstance(step, dict)
+            },
         )
         _tell(steps, quiet)
         end = show.last_moment(engine)
@@ -91,19 +95,27 @@ def demo(
     with bars() as progress:
         evaluation = Evaluation(source.name, frame, lambda: Engine.open(seed=seed), seed, progress)
         tracking = show.timed(
-            steps, "6 evaluate: topic models", lambda: evaluation.tracking(max_users=max_users), lambda r: dict(models=len(r.models))
+            steps,
+            "6 evaluate: topic models",
+            lambda: evaluation.tracking(max_users=max_users),
+            lambda r: dict(models=len(r.models)),
         )
         _tell(steps, quiet)
         if not quiet:
             print_report(tracking, data)
         ranking = show.timed(
-            steps, "6 evaluate: lists", lambda: evaluation.ranking(max_users=max_users), lambda r: dict(models=len(r.models))
+            steps,
+            "6 evaluate: lists",
+            lambda: evaluation.ranking(max_users=max_users),
+            lambda r: dict(models=len(r.models)),
         )
         _tell(steps, quiet)
         if not quiet:
             print_report(ranking, data)
     page = out / "demo.html"
-    page.write_text(demo_page(steps, households, visitor, [("tracking", tracking), ("ranking", ranking)]), encoding="utf-8")
+    page.write_text(
+        demo_page(steps, households, visitor, [("tracking", tracking), ("ranking", ranking)]), encoding="utf-8"
+    )
     if as_json:
         say_json({"steps": steps, "households": households, "live": visitor, "page": str(page)})
     else:
@@ -114,7 +126,9 @@ def demo(
 def _tell(steps: list[Step], quiet: bool) -> None:
     if not quiet:
         step = steps[-1]
-        counts = ", ".join(f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in step.counts.items())
+        counts = ", ".join(
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in step.counts.items()
+        )
         data.print(f"[bold]{step.name}[/bold]  {step.seconds:.1f} s  ({counts})")
 
 

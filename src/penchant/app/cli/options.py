@@ -29,13 +29,9 @@ At: TypeAlias = Annotated[
 ]
 DataName: TypeAlias = Annotated[
     str,
-    typer.Option(
-        "--data", help="A built-in data set (completejourney, ml100k), a folder, an archive or a file."
-    ),
+    typer.Option("--data", help="A built-in data set (completejourney, ml100k), a folder, an archive or a file."),
 ]
-Folder: TypeAlias = Annotated[
-    Path | None, typer.Option("--folder", help="Where the files of a built-in data set lie.")
-]
+Folder: TypeAlias = Annotated[Path | None, typer.Option("--folder", help="Where the files of a built-in data set lie.")]
 MappingFile: TypeAlias = Annotated[
     Path | None, typer.Option("--mapping", help="A TOML file that says what the columns mean.")
 ]

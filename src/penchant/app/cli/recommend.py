@@ -36,7 +36,10 @@ def list_(
     table(
         f"For {user_id}",
         ["", "item", "title", "score", "source", "why"],
-        [[i + 1, one.item_id, one.title or "", f"{one.score:.3f}", one.source, one.reason] for i, one in enumerate(slate)],
+        [
+            [i + 1, one.item_id, one.title or "", f"{one.score:.3f}", one.source, one.reason]
+            for i, one in enumerate(slate)
+        ],
     )
 
 

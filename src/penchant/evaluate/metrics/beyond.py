@@ -133,13 +133,9 @@ def diversity(evidence: RankingEvidence, n: int) -> FloatArray:
         return np.full(len(items), np.nan)
     n_topics = np.asarray(evidence.item_topics.sum(axis=1), dtype=np.float64)  # (I,)
     length = np.sqrt(n_topics)
-    unit = csr_array(
-        evidence.item_topics.multiply(1.0 / np.maximum(length, 1.0)[:, None])
-    )  # (I, T) rows of length 1
+    unit = csr_array(evidence.item_topics.multiply(1.0 / np.maximum(length, 1.0)[:, None]))  # (I, T) rows of length 1
     rows, places = np.nonzero(items != NOTHING)
-    listed = csr_array(
-        (np.ones(len(rows)), (rows, items[rows, places])), shape=(len(items), evidence.n_items)
-    )
+    listed = csr_array((np.ones(len(rows)), (rows, items[rows, places])), shape=(len(items), evidence.n_items))
     # The squared length of the sum of m unit vectors is m plus the cosines of all ordered pairs.
     total = listed @ unit  # (Q, T)
     squared = np.asarray(total.multiply(total).sum(axis=1), dtype=np.float64)
@@ -159,9 +155,7 @@ def _times_recommended(evidence: RankingEvidence, n: int) -> FloatArray:
 def _mean_over_list(evidence: RankingEvidence, n: int, item_value: FloatArray) -> FloatArray:
     items, _ = evidence.top(n)
     listed = items != NOTHING
-    total = np.sum(
-        item_value[items], axis=1, where=listed
-    )  # the -1 of an empty place reads a value that is not summed
+    total = np.sum(item_value[items], axis=1, where=listed)  # the -1 of an empty place reads a value that is not summed
     length = np.count_nonzero(listed, axis=1)
     mean: FloatArray = np.divide(total, length, out=np.full(len(items), np.nan), where=length > 0)
     return mean

@@ -146,17 +146,13 @@ def _check_shapes(
     n_lists: int, n_relevant: int, n_items: int, item_popularity: FloatArray, item_topics: csr_array | None
 ) -> None:
     if n_lists != n_relevant:
-        raise ValueError(
-            f"{n_lists} recommended lists but {n_relevant} relevant ones; give one of each a query"
-        )
+        raise ValueError(f"{n_lists} recommended lists but {n_relevant} relevant ones; give one of each a query")
     if item_popularity.shape != (n_items,):
         raise ValueError(
             f"item_popularity has shape {item_popularity.shape}; a catalogue of {n_items} needs ({n_items},)"
         )
     if item_topics is not None and item_topics.shape[0] != n_items:
-        raise ValueError(
-            f"item_topics has {item_topics.shape[0]} rows; a catalogue of {n_items} needs {n_items}"
-        )
+        raise ValueError(f"item_topics has {item_topics.shape[0]} rows; a catalogue of {n_items} needs {n_items}")
 
 
 def _check_lists(items: Int32Array, n_items: int) -> None:
