@@ -53,7 +53,7 @@ def test_a_moment_is_always_aware_and_in_utc():
     "wrong", ["", "now", "2026-13-01", float("nan"), float("inf"), 1e300, 10**400, True, None, [], b"2026"]
 )
 def test_what_is_no_moment_is_a_value_error(wrong):
-    with pytest.raises(ValueError, match="not a|outside"):
+    with pytest.raises(ValueError, match=r"not a|outside"):
         parse_moment(wrong)
 
 

@@ -54,9 +54,8 @@ def one_life(url: str, first: int, seed: int, lives_s: float) -> list[tuple[int,
 
     The first life is counted from when the engine is open, all others from the first acknowledgement.
     """
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, url, str(first), str(seed)], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", CHILD, url, str(first), str(seed)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     assert child.stdout is not None
     told = ""
     try:

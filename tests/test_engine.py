@@ -13,7 +13,7 @@ import pytest
 from penchant import Engine, Event, Receipt
 from penchant.clock import fixed, parse_moment
 from penchant.domain.row import to_event
-from penchant.errors import ConfigError, EventError, FormatError, StorageError, UnknownNameError
+from penchant.errors import ConfigError, EventError, StorageError, UnknownNameError
 from penchant.testing import SettableClock, as_rows, toy_log
 
 TEA = {"type": "item", "item_id": "tea", "title": "Green tea", "topics": ["drinks"], "at": "2026-01-01"}
@@ -816,14 +816,19 @@ def test_wrong_settings_open_nothing(sqlite_url, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.postgres
-def test_an_engine_that_could_not_open_lets_go_of_the_database(postgres_url):
-    engine = Engine.open(postgres_url)
-    engine._shelf.save("tracker", 1, 0, b"damaged")
+def test_a_damaged_model_is_left_out_with_a_warning_and_fitted_anew(sqlite_url, toy):
+    engine = Engine.open(sqlite_url)
+    engine.ingest(toy.events)
+    for name in ("tracker", "item_knn", "blend"):
+        engine._shelf.save(name, 1, 0, b"damaged")
     engine.close()
-    for _ in range(2):
-        with pytest.raises(FormatError):
-            Engine.open(postgres_url)
+    with pytest.warns(UserWarning, match="run fit again") as told:
+        engine = Engine.open(sqlite_url)
+        assert engine.recommend("u0", n=3)
+    assert len(told) == 3
+    engine.fit()
+    engine.close()
+    Engine.open(sqlite_url).close()  # no warning any more
 
 
 @pytest.mark.parametrize("url", ["", "memroy", "sqlite:/x.db", "csv:///x"])

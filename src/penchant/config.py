@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -46,7 +47,10 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path | None = None, **overrides: Any) -> Settings:
-        """Return settings from a TOML file, with keyword overrides on top.
+        """Return settings from a TOML file; environment variables come over it, keyword overrides over both.
+
+        ``PENCHANT_URL``, ``PENCHANT_DURABILITY``, ``PENCHANT_SEED`` … set the plain settings by name; components are set
+        in the file only.
 
         Raises:
             SourceError: When the file cannot be read.
@@ -60,8 +64,10 @@ class Settings(BaseModel):
                 raise SourceError(f"cannot read settings {path}: {error.strerror or error}") from error
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise ConfigError(f"{path} is not TOML: {error}") from error
+        plain = (name for name in cls.model_fields if name != "components")
+        environment = {name: value for name in plain if (value := os.environ.get(f"PENCHANT_{name.upper()}"))}
         try:
-            return cls(**{**given, **overrides})
+            return cls(**{**given, **environment, **overrides})
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

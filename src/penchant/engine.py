@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from penchant.loop.fold import Ledger
 from penchant.process.label import LabelConfig
 from penchant.process.validate import Limits, validate
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
+from penchant.recommend import RANKERS, RERANKERS, SOURCES
 from penchant.storage.shelf import ModelShelf
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Engine:
     def __init__(self, settings: Settings, clock: Clock = clocks.now) -> None:
         self.settings = settings
         self._clock = clock
+        _check_components(settings)
         config = component_config(TrackerConfig, settings.components, "tracker")
         self._labels = component_config(LabelConfig, settings.components, "label")
         learners = {name: PROFILE_LEARNERS[name]() for name in PROFILE_LEARNERS}
@@ -54,9 +57,9 @@ class Engine:
         self._recommender: Recommender | None = None
         log, checkpoint, database = _storage(settings)
         try:
-            self._shelf = ModelShelf(database)
-            learned = self._shelf.load("tracker")
-            self.tracker = Tracker(config, TrackerParameters.decode(learned[1]) if learned else None)
+            folder = Path(settings.url.removeprefix("parquet:///")) if settings.url.startswith("parquet:") else None
+            self._shelf = ModelShelf(database, folder)
+            self.tracker = Tracker(config, self._shelf.restore("tracker", TrackerParameters.decode))
             learners["tracker"] = self.tracker
             self.ledger = Ledger(log, checkpoint, learners, settings.checkpoint_events, _fold_version(learners, config))
         except BaseException:
@@ -85,7 +88,7 @@ class Engine:
             ConfigError: When the URL or a setting is wrong.
             StorageError: When the log cannot be opened.
         """
-        given = (settings or Settings()).model_dump() | ({} if url is None else {"url": url}) | overrides
+        given = (settings or Settings.load()).model_dump() | ({} if url is None else {"url": url}) | overrides
         return cls(Settings.load(**given), clock)
 
     # -- collect and process ---------------------------------------------------------------------------------------
@@ -279,7 +282,7 @@ class Engine:
         """Return ``n`` items for a user, each with its source, reason and the user's events behind it.
 
         Args:
-            user_id: May be unknown: then what is popular and new is recommended.
+            user_id: May be unknown: then what most people like, and what is new, is recommended.
             n: Length of the list, at least 1.
             at: The moment asked about.
             context: What the caller says of the situation; handed to every source.
@@ -313,17 +316,10 @@ class Engine:
         """
         from penchant.loop.fitting import Fitting
 
-        names = tuple(Fitting.STEPS) if what is None else tuple(what)
         fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock)
-        report = fitting.run(names)
-        if "tracker" in names:
-            self._use(fitting.tracker)
+        report = fitting.run(what)
+        self.tracker = fitting.tracker
         return report
-
-    def _use(self, tracker: Tracker) -> None:
-        """Read interests with newly learned parameters from now on; the states stay as they are."""
-        self.tracker = tracker
-        self.ledger.learners["tracker"] = tracker
 
     def rebuild(self) -> int:
         """Fold the whole log again; return how many events. The states come out the same, bit for bit."""
@@ -375,6 +371,13 @@ def _shown(given: object) -> str:
         return repr(given)[:500]
     except (ValueError, RecursionError):  # whole numbers of thousands of digits refuse to be shown
         return f"<{type(given).__name__}>"
+
+
+def _check_components(settings: Settings) -> None:
+    known = {"label", "pipeline", "tracker", *SOURCES, *RANKERS, *RERANKERS}
+    for name in settings.components:
+        if name not in known:
+            raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")
 
 
 def _hand_over(refusals: list[Refusal], refused: Callable[[Refusal], None] | None) -> None:

@@ -6,7 +6,7 @@ from penchant.collect import LOGS
 from penchant.collect.log.memory import MemoryLog
 from penchant.collect.log.parquet import ParquetLog
 from penchant.collect.log.sql import SqlLog
-from penchant.errors import StorageError
+from penchant.errors import LogLockedError, StorageError
 from penchant.storage.database import Database
 from penchant.testing import EventLogContract
 from penchant.testing.log_contract import all_rows, row
@@ -72,11 +72,21 @@ def test_memory_log_is_the_same_across_the_border_where_rows_are_put_away():
 def test_parquet_leaves_out_what_a_killed_process_left_half_written(tmp_path):
     log = ParquetLog(tmp_path)
     log.append([row(1)])
+    log.close()
     (tmp_path / "part-000000000000002.partial").write_bytes(b"PAR1 half")
     log = ParquetLog(tmp_path)
     assert [kept for _, kept in all_rows(log)] == [row(1)]
     assert list(tmp_path.glob("*.partial")) == []
     assert log.append([row(2)]).tolist() == [2]
+    log.close()
+
+
+def test_a_parquet_log_is_owned_by_one(tmp_path):
+    log = ParquetLog(tmp_path)
+    with pytest.raises(LogLockedError, match="another process"):
+        ParquetLog(tmp_path)
+    log.close()
+    ParquetLog(tmp_path).close()
 
 
 @pytest.mark.parametrize("damage", ["part-000000000000001.parquet", "marks.json"])
@@ -84,6 +94,7 @@ def test_parquet_says_which_folder_is_damaged(tmp_path, damage):
     log = ParquetLog(tmp_path)
     log.append([row(1)])
     log.set_mark("a", "b")
+    log.close()
     (tmp_path / damage).write_bytes(b"not what it was")
     with pytest.raises(StorageError, match=str(tmp_path)):
         ParquetLog(tmp_path)

@@ -70,6 +70,7 @@ def test_json_has_exactly_the_documented_keys(report):
         },
         "fit_s": 1.5,
         "peak_mb": 300.0,
+        "settings": {},
     }
 
 

@@ -12,7 +12,10 @@ from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 
 CONFIG = TrackerConfig(half_lives_days=(1.0, 10.0), short_view=0)
-TRACKER = Tracker(CONFIG, TrackerParameters(np.array([[0.5, 0.5]]), np.array([2.0, 2.0]), np.empty(0)))
+TRACKER = Tracker(
+    CONFIG,
+    TrackerParameters(np.array(CONFIG.half_lives_days), np.array([[0.5, 0.5]]), np.array([2.0, 2.0]), np.empty(0)),
+)
 POPULATION = np.array([10.0, 10.0, 10.0])
 
 

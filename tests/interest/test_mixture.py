@@ -79,8 +79,9 @@ def test_weights_count():
 
 
 def test_too_little_data_teaches_nothing():
-    learned = fit_mixture(drawn((1.0, 0.0, 0.0), MIN_ROWS - 1, 7))
-    default = TrackerParameters.default(3)
+    evidence = drawn((1.0, 0.0, 0.0), MIN_ROWS - 1, 7)
+    learned = fit_mixture(evidence)
+    default = TrackerParameters.default(evidence.half_lives_days)
     assert learned.encode() == default.encode()
 
 

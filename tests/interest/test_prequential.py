@@ -96,7 +96,9 @@ def test_training_and_serving_see_the_same_numbers():
     toy = toy_log(n_users=3, days=60)
     topics = {event["item_id"]: event["topics"] for event in toy.events if event["type"] == "item"}
     rows = as_rows([{**event, "topics": topics[event["item_id"]]} for event in toy.events if event["type"] != "item"])
-    parameters = TrackerParameters(np.array([[0.3, 0.7], [0.6, 0.4]]), np.array([3.0, 20.0]), np.array([4.0]))
+    parameters = TrackerParameters(
+        np.array([1.0, 10.0]), np.array([[0.3, 0.7], [0.6, 0.4]]), np.array([3.0, 20.0]), np.array([4.0])
+    )
     tracker = Tracker(CONFIG, parameters)
     batch = Folding(tracker).batch(rows)
     population = np.arange(1.0, 6.0)

@@ -15,7 +15,7 @@ from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 
 TWO_VIEWS = TrackerConfig(half_lives_days=(1.0, 2.0), short_view=0, negative_half_life_days=1.0)
-PARAMETERS = TrackerParameters(np.array([[0.25, 0.75]]), np.array([1.0, 3.0]), np.empty(0))
+PARAMETERS = TrackerParameters(np.array([1.0, 2.0]), np.array([[0.25, 0.75]]), np.array([1.0, 3.0]), np.empty(0))
 
 
 def fold(tracker, *events):
@@ -80,7 +80,7 @@ def test_a_user_without_events_is_the_population():
 def test_the_prior_counts_as_many_events_as_its_strength():
     tracker = Tracker(
         TrackerConfig(half_lives_days=(1e6,), short_view=0),
-        TrackerParameters(np.ones((1, 1)), np.array([10.0]), np.empty(0)),
+        TrackerParameters(np.array([1e6]), np.ones((1, 1)), np.array([10.0]), np.empty(0)),
     )
     ten = fold(tracker, *[{"type": "purchase", "topics": ["a"], "at": 0} for _ in range(10)])
     # Ten events of one's own weigh as much as the prior: half way between 1 and the population's share.
@@ -89,7 +89,9 @@ def test_the_prior_counts_as_many_events_as_its_strength():
 
 
 def test_how_much_is_known_chooses_the_mixture():
-    parameters = TrackerParameters(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1e-9, 1e-9]), np.array([1.5]))
+    parameters = TrackerParameters(
+        np.array([0.001, 1e6]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1e-9, 1e-9]), np.array([1.5])
+    )
     config = TrackerConfig(half_lives_days=(0.001, 1e6), short_view=0)
     tracker = Tracker(config, parameters)
     one = [{"type": "purchase", "topics": ["a"], "at": day(0)}, {"type": "purchase", "topics": ["b"], "at": day(0.5)}]
@@ -236,7 +238,7 @@ def test_the_topic_with_the_least_evidence_makes_room():
 
 def test_parameters_survive_as_bytes():
     parameters = TrackerParameters(
-        np.random.default_rng(0).random((3, 2)), np.array([1.0, 500.0]), np.array([10.0, 40.0])
+        np.array([1.0, 2.0]), np.random.default_rng(0).random((3, 2)), np.array([1.0, 500.0]), np.array([10.0, 40.0])
     )
     again = TrackerParameters.decode(parameters.encode())
     assert again.encode() == parameters.encode()

@@ -127,7 +127,7 @@ def newcomer(engine: Engine, at: datetime) -> Newcomer:
 
 def last_moment(engine: Engine) -> datetime:
     """Return the moment just after the newest event of a user."""
-    newest = [from_us(int(frame["at_us"].max() or 0)) for frame in engine.log.read()]  # type: ignore[arg-type]
+    newest = [from_us(int(frame["at_us"].max() or 0)) for frame in engine.log.read()]
     return max(newest, default=datetime.now(UTC)) + timedelta(seconds=1)
 
 

@@ -15,7 +15,8 @@ _STYLE = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem;width:100%}
-th,td{padding:.3rem .6rem;text-align:left;border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent);vertical-align:top}
+th,td{padding:.3rem .6rem;text-align:left;vertical-align:top}
+th,td{border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 svg{max-width:100%;height:auto}
 .note{opacity:.75}

@@ -40,6 +40,12 @@ class Vocabulary:
         get = self._numbers.get
         return np.fromiter((get(name, -1) for name in names), dtype=np.int32, count=len(names))
 
+    def rename(self, number: int, name: str) -> None:
+        """Give a number another name; the old one is unknown from then on."""
+        del self._numbers[self.ids[number]]
+        self.ids[number] = name
+        self._numbers[name] = number
+
     def add(self, name: str) -> int:
         """Return the number of ``name``, giving it the next one when it is new."""
         number = self._numbers.get(name)

@@ -63,7 +63,7 @@ class Ema(TrackerModel):
                 population_half_life_days=self.tracker.config.population_half_life_days,
                 max_topics=self.tracker.config.max_topics,
             ),
-            TrackerParameters(np.ones((1, 1)), np.array([strength]), np.empty(0)),
+            TrackerParameters(days[[view]], np.ones((1, 1)), np.array([strength]), np.empty(0)),
         )
 
 

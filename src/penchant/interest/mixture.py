@@ -40,7 +40,7 @@ def fit_mixture(evidence: TopicEvidence, iterations: int = 60) -> TrackerParamet
     """
     n_views = evidence.half_lives_days.size
     if evidence.weight.size < MIN_ROWS:
-        return TrackerParameters.default(n_views)
+        return TrackerParameters.default(evidence.half_lives_days)
     strength = np.array([best_strength(evidence, view)[0] for view in range(n_views)])
     p = (evidence.topic + strength * evidence.prior[:, None]) / (evidence.known + strength)  # (N, K)
     everybody = _expectation_maximisation(p, evidence.weight, np.full(n_views, 1 / n_views), iterations)
@@ -51,7 +51,7 @@ def fit_mixture(evidence: TopicEvidence, iterations: int = 60) -> TrackerParamet
         else everybody
         for g in range(EDGES.size + 1)
     ]
-    return TrackerParameters(np.array(rows), strength, EDGES.copy())
+    return TrackerParameters(evidence.half_lives_days, np.array(rows), strength, EDGES.copy())
 
 
 def _expectation_maximisation(p: FloatArray, weight: FloatArray, start: FloatArray, iterations: int) -> FloatArray:

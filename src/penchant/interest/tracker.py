@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
 
@@ -49,33 +49,36 @@ class TrackerConfig(BaseModel):
 
 @dataclass(frozen=True)
 class TrackerParameters:
-    """What the tracker has learned from data; the default was learned on grocery purchases.
+    """What the tracker has learned from data.
 
     Attributes:
+        half_lives_days: The half-lives that it was learned for, shape ``(K,)``.
         weights: Mixture weights over the half-lives by how much is known of the user, shape ``(B, K)``, rows sum to 1.
         strength: Weight of the population prior, in events, per half-life, shape ``(K,)``.
         edges: A user whose long-term evidence is at least ``edges[b]`` uses row ``b + 1``, shape ``(B - 1,)``.
     """
 
+    half_lives_days: FloatArray
     weights: FloatArray
     strength: FloatArray
     edges: FloatArray
 
     def encode(self) -> bytes:
         """Return the parameters as bytes."""
-        return pack(FORMAT, {"weights": self.weights, "strength": self.strength, "edges": self.edges})
+        return pack(FORMAT, {field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def decode(cls, data: bytes) -> TrackerParameters:
         """Return the parameters that ``encode`` wrote; ``FormatError`` when damaged."""
-        fields = unpack(data, FORMAT)
-        return cls(fields["weights"], fields["strength"], fields["edges"])
+        return cls(**unpack(data, FORMAT))
 
     @classmethod
-    def default(cls, n_half_lives: int) -> TrackerParameters:
+    def default(cls, half_lives_days: FloatArray) -> TrackerParameters:
         """Return parameters for use before ``fit``: slower views get more weight, the prior counts ten events."""
-        weights = np.arange(1.0, n_half_lives + 1.0)
-        return cls((weights / weights.sum())[None, :], np.full(n_half_lives, 10.0), np.empty(0))
+        weights = np.arange(1.0, half_lives_days.size + 1.0)
+        return cls(
+            half_lives_days, (weights / weights.sum())[None, :], np.full(half_lives_days.size, 10.0), np.empty(0)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,9 @@ class Tracker:
     @cached_property
     def learned(self) -> TrackerParameters:
         """Return the learned parameters, the defaults before ``fit``."""
-        n_views = len(self.config.half_lives_days)
-        if self.parameters is None or self.parameters.strength.size != n_views:  # none, or of other half-lives
-            return TrackerParameters.default(n_views)
+        days = np.array(self.config.half_lives_days)
+        if self.parameters is None or not np.array_equal(self.parameters.half_lives_days, days):
+            return TrackerParameters.default(days)  # not fitted, or fitted for other half-lives
         return self.parameters
 
     def start(self) -> TrackerState:
@@ -221,8 +224,8 @@ class Tracker:
 
     def decode(self, data: bytes) -> TrackerState:
         """Return the state that ``encode`` wrote; ``FormatError`` when damaged."""
-        fields = unpack(data, FORMAT)
-        return TrackerState(fields["topic"], fields["positive"], fields["negative"], fields["last_at"])
+        found = unpack(data, FORMAT)
+        return TrackerState(found["topic"], found["positive"], found["negative"], found["last_at"])
 
     def last_at(self, state: TrackerState) -> float:
         """Return the time of the newest event, seconds since 1970."""

@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from penchant.clock import DAY_S, Clock, day_of, to_us
 from penchant.domain.batch import EventBatch
 from penchant.domain.interactions import Interactions
+from penchant.domain.packing import pack
 from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
 from penchant.interest.mixture import fit_mixture
 from penchant.interest.prequential import collect_evidence
 from penchant.interest.tracker import Tracker
 from penchant.loop.fold import Ledger
-from penchant.loop.recommender import Recommender
+from penchant.loop.recommender import BLEND_FORMAT, Recommender
 from penchant.math.arrays import IntArray
 from penchant.profile.population import by_day
 from penchant.recommend.blend import BlendConfig
@@ -28,6 +29,8 @@ from penchant.storage.shelf import ModelShelf
 
 MAX_TRACKER_USERS = 400
 MAX_BLEND_USERS = 250
+NEW_SOURCE_WEIGHT = 0.1
+"""Weight with which a source from another package begins."""
 
 
 @dataclass
@@ -40,28 +43,34 @@ class Fitting:
     seed: int
     clock: Clock
 
-    STEPS: ClassVar[tuple[str, ...]] = ("tracker", "item_knn", "blend")
-
     def __post_init__(self) -> None:
         tracker: Any = self.ledger.learners["tracker"]
         self.tracker: Tracker = tracker
         self.batch = EventBatch.from_frame(self.ledger.events(), self.ledger.items, self.ledger.topics)
         self.position = int(self.batch.position[-1]) if len(self.batch) else 0
         self.interactions = interactions_of(self.batch)
+        self.sources = [name for name, source in self.recommender.pipeline.sources.items() if hasattr(source, "fit")]
 
-    def run(self, names: Iterable[str]) -> dict[str, Any]:
-        """Fit the named models in the order of ``STEPS``; return what was learned and the seconds it took."""
-        chosen = list(names)
-        for name in chosen:
-            if name not in self.STEPS:
-                raise UnknownNameError("model to fit", name, self.STEPS)
-        report: dict[str, Any] = {"events": len(self.batch)}
+    def run(self, names: Iterable[str] | None) -> dict[str, Any]:
+        """Fit the tracker, then every source that learns, then the blend; return what was learned and the seconds.
+
+        Args:
+            names: Which of them; None for all.
+
+        Raises:
+            UnknownNameError: When there is no such model.
+        """
         steps: dict[str, Callable[[], dict[str, Any]]] = {
             "tracker": self._tracker,
-            "item_knn": self._item_knn,
+            **{name: partial(self._source, name) for name in self.sources},
             "blend": self._blend,
         }
-        for name in self.STEPS:
+        chosen = set(steps) if names is None else set(names)
+        for name in chosen:
+            if name not in steps:
+                raise UnknownNameError("model to fit", name, steps)
+        report: dict[str, Any] = {"events": len(self.batch)}
+        for name in steps:
             if name in chosen:
                 began = time.perf_counter()
                 report[name] = steps[name]()
@@ -86,6 +95,7 @@ class Fitting:
         evidence = collect_evidence(self.batch, self.tracker, population, users, from_s)
         parameters = fit_mixture(evidence)
         self.tracker = Tracker(config, parameters)
+        self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
         self._save("tracker", parameters.encode())
         return {
             "users": len(users),
@@ -93,18 +103,19 @@ class Fitting:
             "weights": parameters.weights.tolist(),
         }
 
-    def _item_knn(self) -> dict[str, Any]:
-        source: Any = self.recommender.pipeline.sources["item_knn"]
+    def _source(self, name: str) -> dict[str, Any]:
+        source: Any = self.recommender.pipeline.sources[name]
         if self.interactions.user.size:
             source.fit(self.interactions)
-            self._save("item_knn", source.encode())
+            self._save(name, source.encode())
         return {"interactions": int(self.interactions.user.size), "items": self.interactions.n_items}
 
     def _blend(self) -> dict[str, Any]:
         """Learn the weights on the last tenth of the log, with neighbours that have not seen it."""
         repeat_share = self.interactions.repeat_share()
         pipeline = self.recommender.pipeline
-        start = {name: weight for name, weight in BlendConfig().weights.items() if name in pipeline.config.sources}
+        known = BlendConfig().weights
+        start = {name: known.get(name, NEW_SOURCE_WEIGHT) for name in pipeline.config.sources}
         self.recommender.use_blend(start, repeat_share)
         # At the end of a day the population's counts are ready: no partial day to fold for each question.
         cut = day_of(float(np.quantile(self.interactions.at, 0.9))) * DAY_S - 1e-6 if self.interactions.at.size else 0.0
@@ -113,7 +124,7 @@ class Fitting:
         if len(asked) >= 20:
             weights, after, before = learn_weights(asked, start, 10, np.random.default_rng([self.seed, 3]))
         self.recommender.use_blend(weights, repeat_share)
-        self._save("blend", msgspec.json.encode({"weights": weights, "repeat_share": repeat_share}))
+        self._save("blend", pack(BLEND_FORMAT, {"weights": weights, "repeat_share": repeat_share}))
         return {
             "users": len(asked),
             "weights": weights,
@@ -129,10 +140,12 @@ class Fitting:
         both = np.intersect1d(early_users, np.unique(self.interactions.user[late]))
         users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
         sources = self.recommender.pipeline.sources
-        live: Any = sources["item_knn"]
-        honest = type(live)(live.config)
-        honest.fit(interactions_of(self.batch, cut))
-        sources["item_knn"] = honest
+        live = {name: sources[name] for name in self.sources}
+        early = interactions_of(self.batch, cut)
+        for name, source in live.items():
+            honest: Any = type(source)(source.config)  # type: ignore[call-arg, attr-defined]
+            honest.fit(early)
+            sources[name] = honest
         asked = []
         try:
             for user in both.tolist():
@@ -145,7 +158,7 @@ class Fitting:
                 if taken.size:
                     asked.append((self.recommender.pipeline.proposals(query), taken))
         finally:
-            sources["item_knn"] = live
+            sources.update(live)
         return asked
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from penchant.clock import DAY_S, day_of
@@ -18,6 +19,7 @@ from penchant.domain.event import EVENT_TYPES
 from penchant.domain.learner import Learner
 from penchant.domain.row import Row, frame_schema, log_schema
 from penchant.domain.vocabulary import Vocabulary
+from penchant.errors import LogLockedError
 from penchant.math.arrays import FloatArray, IntArray
 from penchant.process.order import late
 from penchant.profile.behaviour import BehaviourLearner
@@ -74,6 +76,7 @@ class Ledger:
         self._checkpoint = checkpoint
         self._checkpoint_events = checkpoint_events
         self._lock = threading.RLock()
+        self._counts_lock = threading.RLock()
         self._queue: deque[_Work] = deque()
         self._begin()
         if checkpoint is None or log.mark("learners") == version:
@@ -221,9 +224,10 @@ class Ledger:
 
     def _put(self, name: str, changed: Mapping[str, Any], first: int, last: int) -> None:
         self.states.put(name, changed, first, last)
-        if name in self._counts:
-            for key, state in changed.items():
-                self._counts[name].put(int(key), state)
+        with self._counts_lock:
+            if name in self._counts:
+                for key, state in changed.items():
+                    self._counts[name].put(int(key), state)
         for watcher in self.watchers:
             watcher(name, changed)
 
@@ -295,6 +299,7 @@ class Ledger:
                 for name, learner in self.learners.items():
                     if learner.scope == "user":
                         self.states.drop(name, user_id)
+                self._unname(batch)
                 self.states.flush(None, self._folded)
             self.states.flushed()
             self._forgotten = forgotten
@@ -321,6 +326,34 @@ class Ledger:
                     self.states.drop(name, key)
         self._put(name, changed, self._folded, self._folded)
         self._counts.pop(name, None)
+
+    def _unname(self, batch: EventBatch) -> None:
+        """Take names that only the erased events used (a private topic, say) out of the vocabularies."""
+        counted = {name: self.states.every(name).values() for name in ("item_population", "topic_population")}
+        catalog = [item for item in self.states.every("catalog").values() if item is not None]
+        for kind, vocabulary, mine, kept in (
+            ("item", self.items, batch.item[batch.item >= 0], {item.item_id for item in catalog}),
+            ("topic", self.topics, batch.topic, {topic for item in catalog for topic in item.topics}),
+        ):
+            used = [state.number for state in counted[f"{kind}_population"]]
+            alone = np.setdiff1d(mine, np.concatenate(used) if used else [])
+            names = {vocabulary.ids[number] for number in alone.tolist()} - kept
+            if names:  # rare: only then the log is searched for somebody else who used them
+                names -= self._used(kind, names)
+            for name in names:
+                number = vocabulary.number(name)
+                vocabulary.rename(number, f"forgotten:{number}")
+                self.states.rename(kind, number, f"forgotten:{number}")
+
+    def _used(self, kind: str, names: set[str]) -> set[str]:
+        found: set[str] = set()
+        for frame in self.log.read():
+            if kind == "item":
+                found.update(frame["item_id"].drop_nulls().unique().to_list())
+            else:
+                for text in frame["topics"].drop_nulls().unique().to_list():
+                    found.update(msgspec.json.decode(text))
+        return found & names
 
     def locked(self) -> AbstractContextManager[bool]:
         """Return the writers' lock."""
@@ -367,11 +400,11 @@ class Ledger:
 
     def population(self, learner: str, at: float, half_life_days: float) -> FloatArray:
         """Return decayed counts of every item or topic as of a moment, shape (size of the vocabulary,)."""
-        with self._lock:
+        with self._counts_lock:  # not the writers': a reader never waits for a commit
             counts = self._counts.get(learner)
             if counts is None:
                 counts = DecayedCounts()
-                for key, state in self.states.every(learner).items():
+                for key, state in list(self.states.every(learner).items()):
                     counts.put(int(key), state)
                 self._counts[learner] = counts
             day = day_of(at)
@@ -393,5 +426,10 @@ class Ledger:
     def close(self) -> None:
         """Write what waits and close the log."""
         with self._lock:
-            self.checkpoint()
-            self.log.close()
+            try:
+                if self.states.waiting:
+                    self.checkpoint()
+            except LogLockedError:
+                pass  # this engine only read; the one that writes keeps the states
+            finally:
+                self.log.close()

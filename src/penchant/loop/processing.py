@@ -18,7 +18,8 @@ from penchant.process.sessions import sessionise
 from penchant.process.shards import run, shard
 from penchant.process.split import split_by_time, split_leave_one_out, time_quantiles
 
-
+NO_DEED = ("user", "consent", "impression")
+"""Events about a user that are no deed of the user's: they make no session."""
 SHARD_COLUMNS = ("position", "user_id", "at_us", "session_id")
 """What sessions and splits are made of; whole rows are cut only when they are to be written."""
 
@@ -80,7 +81,7 @@ def process_log(
     """
     frame = ledger.events()
     by_type = frame["type"].value_counts(sort=True)
-    acted = frame.filter(pl.col("user_id").is_not_null())
+    acted = frame.filter(pl.col("user_id").is_not_null() & ~pl.col("type").is_in(NO_DEED))
     if acted.height == 0:
         raise ConfigError("the log holds no events of users; run penchant collect first")
     cuts = time_quantiles(acted, validation, test) if split == "global_time" else None

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from penchant.config import Settings, component_config
+from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
-from penchant.errors import FormatError
 from penchant.loop.fold import Ledger
 from penchant.math.arrays import BoolArray, IntArray
 from penchant.recommend.blend import Blend, BlendConfig
@@ -21,6 +20,7 @@ from penchant.recommend.contract import FittedSource
 from penchant.recommend.pipeline import Pipeline, PipelineConfig
 from penchant.storage.shelf import ModelShelf
 
+BLEND_FORMAT = 1
 SHOWN = 10
 """Length of the list that "recommended" means in an explanation."""
 
@@ -46,16 +46,11 @@ class Recommender:
 
     def _load(self, shelf: ModelShelf) -> None:
         for source in self.pipeline.sources.values():
-            saved = shelf.load(source.name) if hasattr(source, "decode") else None
-            if saved is not None:
+            if hasattr(source, "decode"):
                 fitted: FittedSource = source  # type: ignore[assignment]
-                fitted.decode(saved[1])
-        saved = shelf.load("blend")
-        if saved is not None:
-            try:
-                learned = msgspec.json.decode(saved[1], type=dict[str, Any])
-            except msgspec.DecodeError as error:
-                raise FormatError(f"the saved blend is damaged ({error}); run fit again") from error
+                shelf.restore(source.name, fitted.decode)
+        learned = shelf.restore("blend", lambda data: unpack(data, BLEND_FORMAT))
+        if learned is not None:
             self.use_blend(learned["weights"], float(learned["repeat_share"]))
 
     def use_blend(self, weights: Mapping[str, float], repeat_share: float) -> None:

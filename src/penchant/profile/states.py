@@ -42,6 +42,10 @@ class Checkpoint(Protocol):
         """Keep ids whose numbers start at ``first``."""
         ...
 
+    def rename(self, kind: str, number: int, name: str) -> None:
+        """Give a number of a vocabulary another name."""
+        ...
+
 
 class SqlCheckpoint:
     """States in the table ``state``. An older state never overwrites a newer one."""
@@ -111,6 +115,15 @@ class SqlCheckpoint:
             connection.exec_driver_sql(
                 f"INSERT INTO vocabulary (kind, number, name) VALUES ({binds}) ON CONFLICT DO NOTHING",  # noqa: S608
                 [(kind, first + i, name) for i, name in enumerate(ids)],
+            )
+
+    def rename(self, kind: str, number: int, name: str) -> None:
+        """Give a number another name; see ``Checkpoint``."""
+        bind = self._bind
+        with self._database.transaction() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE vocabulary SET name = {bind} WHERE kind = {bind} AND number = {bind}",  # noqa: S608
+                (name, kind, number),
             )
 
 
@@ -208,6 +221,11 @@ class States:
         for key in list(islice(self._waiting, limit)):
             del self._waiting[key]
         self._saved = {kind: len(vocabulary) for kind, vocabulary in self._vocabularies.items()}
+
+    def rename(self, kind: str, number: int, name: str) -> None:
+        """Give a number of a vocabulary another name in the checkpoint."""
+        if self._checkpoint is not None:
+            self._checkpoint.rename(kind, number, name)
 
     def drop(self, learner: str, key: str | None = None) -> None:
         """Remove a state, or all of a learner, here and in the checkpoint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ HEAD = "0001"
 _WRITER_LOCK = 0x70656E63
 """PostgreSQL advisory lock number of the one writer ("penc")."""
 
+_LOGIN = re.compile(r"://[^@/]*@")
+"""User and password in a URL that cannot be parsed: never shown."""
+
 Durability = Literal["default", "full"]
 
 
@@ -38,7 +42,8 @@ class Database:
             self.url = make_url(url)
         except SQLAlchemyError:
             raise ConfigError(
-                f"not a database URL: {url!r}; use sqlite:///file.db or postgresql+psycopg://user@host/name"
+                f"not a database URL: {_LOGIN.sub('://***@', url)!r}; "
+                "use sqlite:///file.db or postgresql+psycopg://user@host/name"
             ) from None
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite and self.url.database not in (None, "", ":memory:"):
@@ -78,13 +83,12 @@ class Database:
             raise StorageError(f"cannot {doing} at {self.url!r}: {error}") from error
 
     def _migrate(self) -> None:
+        with self._engine.connect() as reader:  # reading needs no writer's lock: another engine may hold it
+            if self._revision(reader) == HEAD:
+                return
         with self._writing() as connection:
-            tables = sa.inspect(connection)
-            if tables.has_table("alembic_version"):
-                found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-                if found == HEAD:
-                    return
-            self.migrate_to("head", connection)
+            if self._revision(connection) != HEAD:
+                self.migrate_to("head", connection)
 
     def migrate_to(self, revision: str, connection: Connection | None = None) -> None:
         """Bring the schema to a revision, forward or back (``"head"``, ``"base"``, ``"0001"``)."""

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from penchant.errors import FormatError, StorageError
 from penchant.storage.database import Database
+
+T = TypeVar("T")
 
 
 class ModelShelf:
-    """Keeps models in the table ``model``, in memory where there is no database. A write replaces the model whole."""
+    """Keeps models in the table ``model``, in a folder, or in memory. A write replaces the model whole."""
 
-    def __init__(self, database: Database | None) -> None:
+    def __init__(self, database: Database | None, folder: Path | None = None) -> None:
         self._database = database
+        self._folder = folder
         self._memory: dict[str, tuple[int, bytes]] = {}
 
     def load(self, name: str) -> tuple[int, bytes] | None:
         """Return ``(log position, bytes)``, None when there is no such model."""
+        if self._folder is not None:
+            return self._read(self._folder / f"{name}.model")
         if self._database is None:
             return self._memory.get(name)
         sql = f"SELECT position, data FROM model WHERE name = {self._database.bind}"  # noqa: S608
         found = self._database.fetch(sql, (name,))
         return (int(found[0][0]), bytes(found[0][1])) if found else None
+
+    def restore(self, name: str, decode: Callable[[bytes], T]) -> T | None:
+        """Return a model as ``decode`` reads it, None when there is none.
+
+        A damaged one is reported as a warning and left out: the log is whole, and ``fit`` makes a new one.
+        """
+        saved = self.load(name)
+        if saved is None:
+            return None
+        try:
+            return decode(saved[1])
+        except FormatError as error:
+            warnings.warn(f"the saved model {name!r} cannot be read ({error}); run fit again", stacklevel=2)
+            return None
 
     def save(self, name: str, position: int, fitted_us: int, data: bytes) -> None:
         """Keep a model.
@@ -29,6 +55,9 @@ class ModelShelf:
             fitted_us: When it was fitted, microseconds since 1970.
             data: What it encodes to.
         """
+        if self._folder is not None:
+            self._write(self._folder / f"{name}.model", position, data)
+            return
         if self._database is None:
             self._memory[name] = (position, data)
             return
@@ -40,3 +69,24 @@ class ModelShelf:
                 "data = excluded.data",
                 (name, position, fitted_us, data),
             )
+
+    @staticmethod
+    def _read(path: Path) -> tuple[int, bytes] | None:
+        if not path.exists():
+            return None
+        head, _, data = path.read_bytes().partition(b"\n")
+        if not head.isdigit():
+            raise StorageError(f"{path} is no saved model; remove it and run fit again")
+        return int(head), data
+
+    @staticmethod
+    def _write(path: Path, position: int, data: bytes) -> None:
+        partial = path.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(b"%d\n" % position + data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error}") from error

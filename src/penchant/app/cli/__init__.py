@@ -8,13 +8,24 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.core import TyperGroup
 
 from penchant.app.cli import collect, demo, evaluate, interest, process, profile, recommend
 from penchant.app.cli.output import talk
 from penchant.errors import PenchantError
 
+
+class InOrder(TyperGroup):
+    """Lists the commands in the order of the six rooms, then the demonstration."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the names of the commands in the order of the help text."""
+        return ["collect", "process", "profile", "interest", "recommend", "evaluate", "demo"]
+
+
 app = typer.Typer(
     name="penchant",
+    cls=InOrder,
     help="Live, dated, explainable interest profiles from what people do, say and connect with.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

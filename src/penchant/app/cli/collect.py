@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.app.cli.options import DEFAULT_URL, DataName, Folder, Json, MappingFile, SettingsFile, Url, open_engine
+from penchant.app.cli.options import DataName, Folder, Json, MappingFile, SettingsFile, Url, open_engine, shown
 from penchant.app.cli.output import bars, say_json, table, talk
 
 
@@ -15,7 +15,7 @@ def collect(
     data: DataName = "completejourney",
     folder: Folder = None,
     mapping: MappingFile = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     quarantine: Annotated[
         Path, typer.Option("--quarantine", help="Where refused rows go, one JSON object a line.")
@@ -24,8 +24,8 @@ def collect(
 ) -> None:
     """Import CSV, Parquet or JSONL files, or a built-in data set, into the log.
 
-    Can be broken off and run again: it goes on where it stopped, and nothing is counted twice. Rows that cannot be taken
-    go to the quarantine file with line number and reason; then the exit code is 1.
+    Can be broken off and run again: it goes on where it stopped and counts nothing twice. Rows that cannot be taken go to
+    the quarantine file with line number and reason; then the exit code is 1.
     """
     from penchant.collect.datasets import open_dataset
     from penchant.collect.importer import collect as run
@@ -34,11 +34,12 @@ def collect(
     source = open_dataset(str(data), folder, mapping)
     with open_engine(url, settings) as engine, Quarantine(quarantine) as kept, bars() as progress:
         report = run(source, engine, kept, progress.of(f"collect {source.name}"))
+        where = shown(engine)
     if as_json:
         say_json(report)
     else:
         table(
-            f"Collected {source.name} into {url}",
+            f"Collected {source.name} into {where}",
             ["rows read", "accepted", "duplicates", "refused", "skipped", "late", "seconds"],
             [
                 [

@@ -98,7 +98,7 @@ def demo(
             steps,
             "6 evaluate: topic models",
             lambda: evaluation.tracking(max_users=max_users),
-            lambda r: dict(models=len(r.models)),
+            lambda r: {"models": len(r.models)},
         )
         _tell(steps, quiet)
         if not quiet:
@@ -107,7 +107,7 @@ def demo(
             steps,
             "6 evaluate: lists",
             lambda: evaluation.ranking(max_users=max_users),
-            lambda r: dict(models=len(r.models)),
+            lambda r: {"models": len(r.models)},
         )
         _tell(steps, quiet)
         if not quiet:

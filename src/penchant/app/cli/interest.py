@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.app.cli.options import DEFAULT_URL, At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
 from penchant.app.cli.output import say_json, table, talk
 from penchant.domain.interests import Interest
 
@@ -19,7 +19,7 @@ def show(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     at: At = None,
     n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +37,7 @@ def show(
 @app.command()
 def fit(
     what: Annotated[list[str] | None, typer.Argument(help="tracker, item_knn, blend; default: all.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 DEFAULT_URL = "sqlite:///penchant.db"
 
 Url: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--db",
-        envvar="PENCHANT_URL",
-        help="Where the log lies: sqlite:///file.db, postgresql+psycopg://user@host/name, parquet:///folder.",
+        help="Where the log lies: sqlite:///file.db, postgresql+psycopg://user@host/name, parquet:///folder. "
+        "Default: what the settings or PENCHANT_URL say, else sqlite:///penchant.db.",
     ),
 ]
 SettingsFile: TypeAlias = Annotated[
@@ -38,9 +38,18 @@ MappingFile: TypeAlias = Annotated[
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
 
-def open_engine(url: str, settings: Path | None = None) -> Engine:
-    """Return the engine of a command line."""
+def open_engine(url: str | None, settings: Path | None = None) -> Engine:
+    """Return the engine of a command line: its URL, else that of the settings, else a file in this folder."""
     from penchant.config import Settings
     from penchant.engine import Engine
 
-    return Engine.open(url, settings=Settings.load(settings))
+    given = Settings.load(settings)
+    return Engine.open(url or (DEFAULT_URL if given.url == "memory" else given.url), settings=given)
+
+
+def shown(engine: Engine) -> str:
+    """Return the engine's URL without a password."""
+    address, at, host = engine.settings.url.rpartition("@")
+    return (
+        engine.settings.url if not at else f"{address.rpartition(':')[0] if address.count(':') > 1 else address}@{host}"
+    )

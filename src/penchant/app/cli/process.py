@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from penchant.app.cli.options import DEFAULT_URL, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import Json, SettingsFile, Url, open_engine, shown
 from penchant.app.cli.output import bars, say_json, table
 
 
 def process(
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the events with session and split as Parquet files here.")
@@ -44,11 +44,12 @@ def process(
             out,
             progress.of("process"),
         )
+        where = shown(engine)
     if as_json:
         say_json(summary)
         return
     table(
-        f"Processed {url}",
+        f"Processed {where}",
         ["events", "users", "items", "topics", "labelled", "sessions", "events a session"],
         [
             [

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from penchant.app.cli.interest import interest_rows
-from penchant.app.cli.options import DEFAULT_URL, At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
 from penchant.app.cli.output import say_json, table, talk
 
 app = typer.Typer(help="What is known of a user; forget a user; rebuild all profiles.", no_args_is_help=True)
@@ -18,7 +18,7 @@ def show(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     at: At = None,
     n: Annotated[int, typer.Option("-n", help="How many interests.", min=1)] = 10,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +60,7 @@ def _figure(value: float | None) -> str:
 def forget(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +76,7 @@ def forget(
 
 
 @app.command()
-def rebuild(url: Url = DEFAULT_URL, settings: SettingsFile = None, as_json: Json = False) -> None:
+def rebuild(url: Url = None, settings: SettingsFile = None, as_json: Json = False) -> None:
     """Fold the whole log again; the profiles come out the same."""
     with open_engine(url, settings) as engine:
         folded = engine.rebuild()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.app.cli.options import DEFAULT_URL, At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
 from penchant.app.cli.output import data, say_json, table, talk
 
 app = typer.Typer(help="A list for a user, and why.", no_args_is_help=True)
@@ -21,7 +21,7 @@ def list_(
         str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Item to leave out; may be given again.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +48,7 @@ def explain(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     item_id: Annotated[str, typer.Argument(help="The item.")],
     at: At = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 
 from penchant.domain.row import Row, log_schema
-from penchant.errors import StorageError
+from penchant.errors import LogLockedError, StorageError
 from penchant.math.arrays import IntArray
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ class ParquetLog:
         self._folder = Path(folder)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._folder / "writer.lock").open("w")
+        except OSError as error:
+            raise StorageError(f"cannot open the log at {self._folder}: {error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise LogLockedError(f"another process uses the log at {self._folder}; close it first") from None
+        try:
             for left_over in self._folder.glob("*.partial"):
                 left_over.unlink()
             self._notes = self._folder / "marks.json"
@@ -42,6 +52,7 @@ class ParquetLog:
                 self._ids.update(frame["event_id"].to_list())
                 self._tail = max(self._tail, int(frame["position"][-1]))
         except (OSError, pl.exceptions.PolarsError, msgspec.DecodeError) as error:
+            self._lock.close()
             raise StorageError(f"cannot open the log at {self._folder}: {error}") from error
 
     def _parts(self) -> list[Path]:
@@ -155,7 +166,8 @@ class ParquetLog:
         partial.replace(self._notes)
 
     def close(self) -> None:
-        """Do nothing: every append is on disk already."""
+        """Let go of the folder; every append is on disk already."""
+        self._lock.close()
 
 
 def _sync(path: Path) -> None:

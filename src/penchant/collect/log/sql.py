@@ -61,7 +61,7 @@ class SqlLog:
             if len(rows) == 1:
                 return taken
             sql = f"INSERT OR IGNORE INTO event ({names}) VALUES ({binds})"  # noqa: S608
-            return taken + connection.exec_driver_sql(sql, rows[1:]).rowcount  # type: ignore[arg-type]
+            return taken + connection.exec_driver_sql(sql, rows[1:]).rowcount
         placed = [(first + i, *row) for i, row in enumerate(rows)]
         if len(placed) < _COPY_FROM:
             binds = ", ".join([bind] * (len(COLUMNS) + 1))
