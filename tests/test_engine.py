@@ -822,7 +822,7 @@ def test_a_damaged_model_is_left_out_with_a_warning_and_fitted_anew(sqlite_url, 
     for name in ("tracker", "item_knn", "blend"):
         engine._shelf.save(name, 1, 0, b"damaged")
     engine.close()
-    with pytest.warns(UserWarning, match="run fit again") as told:
+    with pytest.warns(UserWarning, match="run fit again") as told:  # noqa: PT031
         engine = Engine.open(sqlite_url)
         assert engine.recommend("u0", n=3)
     assert len(told) == 3
