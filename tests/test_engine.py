@@ -716,10 +716,11 @@ def test_a_user_forgotten_by_one_engine_is_forgotten_by_the_other(open_engine, s
     one, other = open_engine(sqlite_url), open_engine(sqlite_url)
     one.ingest(toy.events)
     other.ledger.catch_up()
-    assert other.profile("user-3").known
-    one.forget("user-3")
-    other.ledger.catch_up()
-    assert not other.profile("user-3").known
+    for user in ("user-3", "user-5", "user-7"):
+        assert other.profile(user).known
+        one.forget(user)
+        other.ledger.catch_up()
+        assert not other.profile(user).known
     other.ingest({**BOUGHT, "user_id": "user-3"})
     other.checkpoint()
     assert other.profile("user-3").behaviour.n_events == 1
@@ -860,3 +861,52 @@ def test_rows_and_events_are_two_forms_of_one_thing(open_engine, toy):
     one.ingest(toy.events)
     other.ingest(to_event(row) for row in as_rows(toy.events))
     assert states(one) == states(other)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "parquet"])
+def test_events_that_came_before_their_item_get_its_topics_when_asked(kind, tmp_path):
+    url = {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/a.db", "parquet": f"parquet:///{tmp_path}/p"}[kind]
+    with Engine.open(url) as engine:
+        engine.ingest({"event_id": "1", "type": "like", "user_id": "ann", "item_id": "t1", "at": "2026-01-01"})
+        engine.ingest(
+            {"event_id": "2", "type": "like", "user_id": "ann", "item_id": "t1", "topics": ["own"], "at": "2026-01-01"}
+        )
+        engine.ingest({"event_id": "3", "type": "item", "item_id": "t1", "topics": ["tea"], "at": "2026-01-02"})
+        assert [one.topic for one in engine.interests("ann", at="2026-01-03")] == ["own"]
+        assert engine.rebuild() == 3
+        assert [one.topic for one in engine.interests("ann", at="2026-01-03")] == ["own"]
+        assert engine.rebuild(fill_topics=True) == 3
+        assert {one.topic for one in engine.interests("ann", at="2026-01-03")} == {"own", "tea"}
+        assert engine.rebuild(fill_topics=True) == 3
+
+
+@pytest.mark.postgres
+def test_topics_are_filled_on_postgres_too(postgres_url):
+    with Engine.open(postgres_url) as engine:
+        engine.ingest({"type": "like", "user_id": "ann", "item_id": "t1", "at": "2026-01-01"})
+        engine.ingest({"type": "item", "item_id": "t1", "topics": ["tea"], "at": "2026-01-02"})
+        engine.rebuild(fill_topics=True)
+        assert [one.topic for one in engine.interests("ann", at="2026-01-03")] == ["tea"]
+
+
+def test_names_that_only_a_forgotten_user_used_go_too(sqlite_url, tmp_path):
+    with Engine.open(sqlite_url) as engine:
+        engine.ingest({"type": "item", "item_id": "t1", "topics": ["tea"], "at": "2026-01-01"})
+        for user_id, topics in (("ann", ["tea", "shared"]), ("bob", ["tea", "shared", "bob's secret"])):
+            engine.ingest(
+                {"type": "like", "user_id": user_id, "item_id": f"of-{user_id}", "topics": topics, "at": "2026-01-02"}
+            )
+        before = engine.interests("ann", at="2026-01-03")
+        engine.forget("bob")
+        assert engine.ledger.topics.number("bob's secret") == -1
+        assert engine.ledger.items.number("of-bob") == -1
+        assert [one.topic for one in engine.interests("ann", at="2026-01-03")] == [one.topic for one in before]
+        states = engine.ledger.states.as_bytes()
+        engine.rebuild()
+        assert engine.ledger.states.as_bytes() == states
+    with Engine.open(sqlite_url) as engine:
+        assert engine.ledger.topics.ids[:2] == ["tea", "shared"]
+        assert "bob's secret" not in engine.ledger.topics
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"shared" in kept
+    assert b"bob's secret" not in kept

@@ -321,9 +321,14 @@ class Engine:
         self.tracker = fitting.tracker
         return report
 
-    def rebuild(self) -> int:
-        """Fold the whole log again; return how many events. The states come out the same, bit for bit."""
-        return self.ledger.rebuild()
+    def rebuild(self, fill_topics: bool = False) -> int:
+        """Fold the whole log again; return how many events. The states come out the same, bit for bit.
+
+        Args:
+            fill_topics: First give events that came before their item was known the topics that it has now; then the
+                states come out as if the items had been there from the start.
+        """
+        return self.ledger.rebuild(fill_topics)
 
     def forget(self, user_id: str) -> int:
         """Remove a user from the log, the states and the population's counts; return how many events were erased.

@@ -141,6 +141,7 @@ def test_times_in_every_form(text, seconds):
         ({"value": "3"}, "value must be a number, not str"),
         ({"amount": True}, "amount must be a number, not bool"),
         ({"amount": 2 * MAX_AMOUNT}, "amount is beyond 1,000,000,000,000"),
+        ({"amount": -2 * MAX_AMOUNT}, "amount is beyond 1,000,000,000,000"),
         ({"type": "rating"}, "a rating needs a value"),
         ({"topics": [1]}, "topics must be a list of text"),
         ({"topics": {"a": 1}}, "topics must be a list of text"),
@@ -268,7 +269,21 @@ NASTY = st.sampled_from(
 ID = st.none() | st.sampled_from(["ann", "bob", "tea"]) | NASTY | TEXT
 NUMBER = (
     st.none()
-    | st.sampled_from([0.0, -0.0, 1.0, math.nan, math.inf, -math.inf, MAX_AMOUNT, 1.01 * MAX_AMOUNT, 1e308, 5e-324])
+    | st.sampled_from(
+        [
+            0.0,
+            -0.0,
+            1.0,
+            math.nan,
+            math.inf,
+            -math.inf,
+            MAX_AMOUNT,
+            1.01 * MAX_AMOUNT,
+            -1.01 * MAX_AMOUNT,
+            1e308,
+            5e-324,
+        ]
+    )
     | st.floats()
 )
 ISO = st.sampled_from(

@@ -218,6 +218,21 @@ def test_writers_queue_up(database):
     assert [log.mark(f"writer {n}") for n in range(4)] == ["19"] * 4
 
 
+def test_two_processes_may_write_to_one_sqlite_file(sqlite_url):
+    """Each has a connection of its own, as two processes would; neither may fail because the other writes."""
+    logs = [SqlLog(Database(sqlite_url)) for _ in range(2)]
+
+    def write(writer: int) -> list[int]:
+        return [int(logs[writer].append([row(1000 * writer + i)])[0]) for i in range(150)]
+
+    with ThreadPoolExecutor(2) as pool:
+        positions = [place for places in pool.map(write, range(2), timeout=60) for place in places]
+    assert len(set(positions)) == 300
+    assert sorted(positions) == [place for place, _ in all_rows(logs[0])]
+    for log in logs:
+        log.close()
+
+
 def limit_pages(database: Database, pages: int) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +54,10 @@ class EventLog(Protocol):
 
     def erase(self, user_id: str) -> int:
         """Remove every row of the user for good; return how many there were."""
+        ...
+
+    def fill_topics(self, topics: Mapping[str, str]) -> int:
+        """Give rows without topics those of their item (JSON text by item id); return how many rows changed."""
         ...
 
     def mark(self, name: str) -> str | None:

@@ -17,7 +17,7 @@ from penchant.collect.contract import EventLog
 from penchant.domain.batch import EventBatch, Scope
 from penchant.domain.event import EVENT_TYPES
 from penchant.domain.learner import Learner
-from penchant.domain.row import Row, frame_schema, log_schema
+from penchant.domain.row import Row, encode_topics, frame_schema, log_schema
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import LogLockedError
 from penchant.math.arrays import FloatArray, IntArray
@@ -258,10 +258,20 @@ class Ledger:
             self.states.flushed()
             self._kept = self._folded
 
-    def rebuild(self) -> int:
-        """Throw every state away and fold the whole log again; return how many events."""
+    def rebuild(self, fill_topics: bool = False) -> int:
+        """Throw every state away and fold the whole log again; return how many events.
+
+        Args:
+            fill_topics: First give events that came before their item was known the topics that it has now.
+        """
         with self._lock, self._whole():
             with self.log.transaction():
+                if fill_topics:
+                    self._catch_up()
+                    catalog = self.states.every("catalog").values()
+                    self.log.fill_topics(
+                        {item.item_id: text for item in catalog if item and (text := encode_topics(item.topics))}
+                    )
                 for name in self.learners:
                     self.states.drop(name)
                 self._counts.clear()

@@ -137,6 +137,9 @@ class EventLogContract:
         assert log.span(row(2).at_us, row(4).at_us)["event_id"].to_list() == ["e4", "e3", "e2"]
         assert log.span(row(2).at_us, row(2).at_us)["event_id"].to_list() == ["e2"]
         assert log.span(row(4).at_us, row(2).at_us).height == 0
+        log.append([row(6, at_us=-7), row(7, at_us=0)])
+        assert log.span(-7, -1)["event_id"].to_list() == ["e6"]
+        assert log.span(-(2**62), 0)["event_id"].to_list() == ["e6", "e7"]
 
     def test_rows_are_found_by_position(self, log: EventLog) -> None:
         positions = log.append([row(i) for i in range(6)]).tolist()

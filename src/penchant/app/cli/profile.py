@@ -76,10 +76,17 @@ def forget(
 
 
 @app.command()
-def rebuild(url: Url = None, settings: SettingsFile = None, as_json: Json = False) -> None:
+def rebuild(
+    fill_topics: Annotated[
+        bool, typer.Option("--fill-topics", help="Give events that came before their item was known its topics.")
+    ] = False,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
     """Fold the whole log again; the profiles come out the same."""
     with open_engine(url, settings) as engine:
-        folded = engine.rebuild()
+        folded = engine.rebuild(fill_topics)
     if as_json:
         say_json({"folded_events": folded})
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -137,6 +137,23 @@ class MemoryLog:
         # A hash may be shared with an id that stays: it is left, and costs a look.
         self._count -= len(gone)
         return len(gone)
+
+    def fill_topics(self, topics: Mapping[str, str]) -> int:
+        """Give rows the topics of their item; see ``EventLog.fill_topics``."""
+        from penchant.collect.log.filling import filled
+
+        changed = 0
+        for number, frame in enumerate(self._sealed):
+            self._sealed[number], n = filled(frame, topics)
+            changed += n
+        for number, (position, row) in enumerate(self._rows):
+            if row[9] is None and row[3] is not None and row[3] in topics:
+                self._rows[number] = (position, Row(*row)._replace(topics=topics[row[3]]))
+                changed += 1
+        self._by_user = {}
+        for placed in self._rows:
+            self._by_user.setdefault(placed[1][2], []).append(placed)
+        return changed
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +152,20 @@ class ParquetLog:
             else:
                 part.unlink()
         return gone
+
+    def fill_topics(self, topics: Mapping[str, str]) -> int:
+        """Give rows the topics of their item by rewriting files; see ``EventLog.fill_topics``."""
+        import polars as pl
+
+        from penchant.collect.log.filling import filled
+
+        changed = 0
+        for part in self._parts():
+            frame, n = filled(pl.read_parquet(part), topics)
+            if n:
+                self._write(part, frame)
+                changed += n
+        return changed
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""

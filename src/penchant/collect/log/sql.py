@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +128,21 @@ class SqlLog:
             self.set_mark("high_water", str(self.tail()))
             sql = f"DELETE FROM event WHERE user_id = {self._bind}"  # noqa: S608
             return connection.exec_driver_sql(sql, (user_id,)).rowcount
+
+    def fill_topics(self, topics: Mapping[str, str]) -> int:
+        """Give rows the topics of their item; see ``EventLog.fill_topics``."""
+        if not topics:
+            return 0
+        bind = self._bind
+        with self._database.transaction() as connection:
+            connection.exec_driver_sql("CREATE TEMPORARY TABLE label (item_id TEXT PRIMARY KEY, topics TEXT NOT NULL)")
+            connection.exec_driver_sql(f"INSERT INTO label VALUES ({bind}, {bind})", list(topics.items()))  # noqa: S608
+            changed = connection.exec_driver_sql(
+                "UPDATE event SET topics = (SELECT label.topics FROM label WHERE label.item_id = event.item_id) "
+                "WHERE event.topics IS NULL AND event.item_id IN (SELECT label.item_id FROM label)"
+            ).rowcount
+            connection.exec_driver_sql("DROP TABLE label")
+        return changed
 
     def mark(self, name: str) -> str | None:
         """Return the text kept under a name."""
