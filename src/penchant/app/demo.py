@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,11 +128,3 @@ def last_moment(engine: Engine) -> datetime:
     """Return the moment just after the newest event of a user."""
     newest = [from_us(int(frame["at_us"].max() or 0)) for frame in engine.log.read()]
     return max(newest, default=datetime.now(UTC)) + timedelta(seconds=1)
-
-
-def timed(steps: list[Step], name: str, work: Callable[[], Any], counts: Callable[[Any], dict[str, Any]]) -> Any:
-    """Run a step, note its time and counts, and return its result."""
-    began = time.perf_counter()
-    result = work()
-    steps.append(Step(name, time.perf_counter() - began, counts(result)))
-    return result

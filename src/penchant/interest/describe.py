@@ -62,12 +62,13 @@ def describe(
     chosen = top_n(mine, n).tolist()
     carried = _evidence(recent, set(chosen), reading.evidence, at, float(tracker.half_lives_s[long]))
     described = []
+    places = state.topic.tolist()
     for topic in chosen:
         p = float(reading.probability[topic])
         fast, slow = float(reading.short_term[topic]), float(reading.long_term[topic])
         trend = math.log2(fast / slow) if fast > 0 and slow > 0 else 0.0
         # Half an event, or what the prior stands for, keeps the width finite where a view has seen nothing.
-        place = int(np.flatnonzero(state.topic == topic)[0])
+        place = places.index(topic)
         seen_fast = float(views[place, short]) + max(0.5, float(strength[short]) * fast)
         seen_slow = float(views[place, long]) + max(0.5, float(strength[long]) * slow)
         width = Z * math.sqrt(1.0 / seen_fast + 1.0 / seen_slow) / math.log(2.0)

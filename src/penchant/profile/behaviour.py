@@ -21,6 +21,9 @@ SESSION_GAP_S = 30 * 60.0
 SILENT_TYPES = frozenset({"item", "user", "consent", "impression"})
 """Events that are not the user's own deed."""
 
+_SIGN = np.zeros(len(EVENT_TYPES))
+_SIGN[TYPE_CODE["purchase"]], _SIGN[TYPE_CODE["return"]] = 1.0, -1.0
+
 
 @dataclass(frozen=True, slots=True)
 class BehaviourState:
@@ -72,9 +75,8 @@ class BehaviourLearner:
         changed: dict[str, BehaviourState] = {}
         hour = (np.floor_divide(batch.at, HOUR_S) % 24).astype(np.int64)
         weekday = ((np.floor_divide(batch.at, DAY_S) + 3) % 7).astype(np.int64)  # 1970-01-01 was a Thursday
-        sign = np.zeros(len(EVENT_TYPES))
-        sign[TYPE_CODE["purchase"]], sign[TYPE_CODE["return"]] = 1.0, -1.0
-        cents = np.rint(np.nan_to_num(batch.amount) * sign[batch.type] * 100.0).astype(np.int64)
+        money = np.where(np.isnan(batch.amount), 0.0, batch.amount)
+        cents = np.rint(money * _SIGN[batch.type] * 100.0).astype(np.int64)
         for user_id, rows in batch.groups(self.scope, self.types):
             old = states.get(user_id) or self.start()
             at = batch.at[rows]

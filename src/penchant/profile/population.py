@@ -63,12 +63,8 @@ class _DayCounts:
         for key, rows in batch.groups(self.scope, self.types):
             old = states.get(key) or self.start()
             here = slice(*np.searchsorted(day, [int(key), int(key) + 1]))
-            every, place = np.unique(np.concatenate([old.number, number[here]]), return_inverse=True)
-            count = np.zeros(every.size, dtype=np.int64)
-            np.add.at(count, place, np.concatenate([old.count, sign * units[here]]))
-            left = count > 0
             last_at = max(old.last_at, float(batch.at[rows].max())) if sign > 0 else old.last_at
-            changed[key] = DayState(every[left].astype(np.int32), count[left], last_at)
+            changed[key] = DayState(*_summed(old.number, old.count, number[here], sign * units[here]), last_at)
         return changed
 
     def encode(self, state: DayState) -> bytes:
@@ -82,6 +78,24 @@ class _DayCounts:
     def last_at(self, state: DayState) -> float:
         """Return the time of the newest event, seconds since 1970."""
         return state.last_at
+
+
+def _summed(number: Int32Array, count: IntArray, new: Int32Array, units: IntArray) -> tuple[Int32Array, IntArray]:
+    """Return numbers, rising, and their counts after adding units; a count that comes to zero goes."""
+    if new.size == 1:  # one event: no need to sort the day anew
+        place = int(np.searchsorted(number, new[0]))
+        if place < number.size and number[place] == new[0]:
+            if count[place] + units[0] > 0:
+                count = count.copy()
+                count[place] += units[0]
+                return number, count
+        elif units[0] > 0:
+            return np.insert(number, place, new[0]), np.insert(count, place, units[0])
+    every, where = np.unique(np.concatenate([number, new]), return_inverse=True)
+    total = np.zeros(every.size, dtype=np.int64)
+    np.add.at(total, where, np.concatenate([count, units]))
+    left = total > 0
+    return every[left].astype(np.int32), total[left]
 
 
 class ItemPopulation(_DayCounts):
