@@ -19,6 +19,7 @@ th,td{padding:.3rem .6rem;text-align:left;vertical-align:top}
 th,td{border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent)}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 svg{max-width:100%;height:auto}
+section{overflow-x:auto}
 .note{opacity:.75}
 """
 
