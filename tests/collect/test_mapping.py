@@ -25,8 +25,8 @@ from penchant.collect.mapping import (
     Topics,
 )
 from penchant.collect.mapping_frame import Mapped, map_frame
+from penchant.domain.event import FIELDS
 from penchant.errors import ConfigError, SourceError
-from penchant.process.validate import FIELDS
 
 moment = datetime.fromisoformat
 BASE = """

@@ -11,12 +11,12 @@ import penchant
 from penchant import Engine, errors, testing
 from penchant.collect import LOGS, READERS
 from penchant.collect.datasets import datasets
-from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, ITEM_REQUIRED, PAYLOAD_FIELDS
+from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, FIELDS, ITEM_REQUIRED, PAYLOAD_FIELDS
 from penchant.evaluate import METRICS
 from penchant.evaluate.report import LOWER_IS_BETTER
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest import TOPIC_MODELS
-from penchant.process.validate import FIELDS, MAX_AMOUNT, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, MAX_TOPICS
+from penchant.process.validate import MAX_AMOUNT, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, MAX_TOPICS
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
 from penchant.storage.tables import metadata

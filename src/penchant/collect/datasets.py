@@ -14,28 +14,13 @@ from pathlib import Path
 from penchant.collect.importer import Source, open_reader
 from penchant.collect.mapping import Mapping, Origin, Part
 from penchant.collect.sources.contract import SourceFile
-from penchant.domain.event import PAYLOAD_FIELDS
+from penchant.domain.event import FIELDS
 from penchant.errors import NotInstalledError, SourceError, UnknownNameError
 
 MAPPING_FILE = "penchant.toml"
 """Name of the mapping inside a folder of data."""
 _ARCHIVES = (".whl", ".zip")
 _OBJECTS = ("attributes", "facts", "context")
-_OWN_FIELDS = (
-    *(
-        "event_id",
-        "type",
-        "user_id",
-        "item_id",
-        "at",
-        "arrived_at",
-        "value",
-        "amount",
-        "session_id",
-        "topics",
-    ),
-    *("payload", *PAYLOAD_FIELDS),
-)
 
 
 @cache
@@ -137,14 +122,14 @@ def _recognised(path: Path) -> Source:
 def _own_format(file: SourceFile) -> Source:
     """Return a file whose columns are named like event fields; other columns are an error, never dropped."""
     given = open_reader(Part(), file).columns()
-    unknown = [name for name in given if name not in _OWN_FIELDS]
+    unknown = [name for name in given if name not in FIELDS]
     if unknown or "type" not in given:
         problem = f"column {unknown[0]!r} is no event field" if unknown else "there is no column 'type'"
         raise SourceError(
             f"{file}: {problem}. Give a mapping (--mapping FILE), or name the columns as event fields: "
-            f"{', '.join(_OWN_FIELDS)}"
+            f"{', '.join(FIELDS)}"
         )
-    names = [name for name in _OWN_FIELDS if name in given]
+    names = [name for name in FIELDS if name in given]
     part = {name: name if name in _OBJECTS else {"column": name} for name in names}
     mapping = Mapping.model_validate({"name": file.name, "events": {"file": file.name, "optional": names, **part}})
     return Source(file.name, mapping, (file,), str(file))

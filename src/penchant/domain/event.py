@@ -85,6 +85,22 @@ EVIDENCE_WEIGHT: dict[str, float] = {
 PAYLOAD_FIELDS: tuple[str, ...] = ("title", "attributes", "facts", "text", "context", "target", "purpose")
 """Fields that callers give beside the columns and that the log keeps inside ``payload``."""
 
+FIELDS: tuple[str, ...] = (
+    "event_id",
+    "type",
+    "user_id",
+    "item_id",
+    "at",
+    "arrived_at",
+    "value",
+    "amount",
+    "session_id",
+    "topics",
+    "payload",
+    *PAYLOAD_FIELDS,
+)
+"""Every field that a caller may give."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
-from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, PAYLOAD_FIELDS, TYPE_CODE, Event
+from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, PAYLOAD_FIELDS, TYPE_CODE, Event
 from penchant.domain.row import Row, encode_topics
 from penchant.errors import EventError
 
@@ -22,20 +22,6 @@ MAX_PAYLOAD = 65_536
 MAX_DEPTH = 32
 MAX_AMOUNT = 1e12
 """Money beyond this is a mistake, and sums of it would overflow."""
-FIELDS: tuple[str, ...] = (
-    "event_id",
-    "type",
-    "user_id",
-    "item_id",
-    "at",
-    "arrived_at",
-    "value",
-    "amount",
-    "session_id",
-    "topics",
-    "payload",
-    *PAYLOAD_FIELDS,
-)
 _KNOWN = frozenset(FIELDS)
 
 

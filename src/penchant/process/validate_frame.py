@@ -10,11 +10,10 @@ import msgspec
 import polars as pl
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
-from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, PAYLOAD_FIELDS
+from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, PAYLOAD_FIELDS
 from penchant.domain.row import COLUMNS, Row, encode_topics
 from penchant.errors import EventError
 from penchant.process.validate import (
-    FIELDS,
     MAX_AMOUNT,
     MAX_ID,
     Limits,
