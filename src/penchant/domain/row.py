@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
-from penchant.clock import from_us, to_us
+from penchant.clock import from_us
 from penchant.domain.event import Event, EventType
 
 if TYPE_CHECKING:
@@ -55,23 +55,6 @@ def log_schema() -> dict[str, pl.DataType]:
 def encode_topics(topics: tuple[str, ...]) -> str | None:
     """Return topics as a JSON array, None when there are none."""
     return msgspec.json.encode(topics).decode() if topics else None
-
-
-def to_row(event: Event) -> Row:
-    """Return the event as a line of the log."""
-    return Row(
-        event.event_id,
-        event.type,
-        event.user_id,
-        event.item_id,
-        to_us(event.at),
-        to_us(event.arrived_at),
-        event.value,
-        event.amount,
-        event.session_id,
-        encode_topics(event.topics),
-        msgspec.json.encode(dict(event.payload)).decode() if event.payload else None,
-    )
 
 
 def to_event(row: Row) -> Event:

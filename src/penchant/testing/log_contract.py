@@ -113,6 +113,14 @@ class EventLogContract:
         assert log.append([row(1), row(4)]).tolist() == [0, 0]
         assert log.count() == 4
 
+    def test_an_import_done_again_is_all_duplicates(self, log: EventLog) -> None:
+        rows = [row(i) for i in range(2000)]
+        log.append(rows)
+        again = log.append([*rows, row(2000)])
+        assert np.flatnonzero(again).tolist() == [2000]
+        assert log.count() == 2001
+        assert again[2000] == log.tail()
+
     def test_reading_goes_on_after_a_position(self, log: EventLog) -> None:
         positions = log.append([row(i) for i in range(10)]).tolist()
         for chunk in (1, 3, 10, 11):

@@ -56,10 +56,10 @@ class SqlLog:
             binds = ", ".join([bind] * len(COLUMNS))
             sql = f"INSERT OR IGNORE INTO event (position, {names}) VALUES ({bind}, {binds})"  # noqa: S608
             taken = connection.exec_driver_sql(sql, (first, *rows[0])).rowcount
-            if taken == 0 and len(rows) > 1:
-                return self._insert(connection, first, rows[1:])
             if len(rows) == 1:
                 return taken
+            if taken == 0:  # a duplicate took no position: say all the others
+                return connection.exec_driver_sql(sql, [(first + i, *row) for i, row in enumerate(rows[1:])]).rowcount
             sql = f"INSERT OR IGNORE INTO event ({names}) VALUES ({binds})"  # noqa: S608
             return taken + connection.exec_driver_sql(sql, rows[1:]).rowcount
         placed = [(first + i, *row) for i, row in enumerate(rows)]
