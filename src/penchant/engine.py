@@ -13,7 +13,7 @@ from penchant.clock import Clock, Moment
 from penchant.collect import LOGS
 from penchant.config import Settings, component_config
 from penchant.domain.event import Event, Receipt, Refusal
-from penchant.domain.interests import Evidence, Interest
+from penchant.domain.interests import Interest
 from penchant.domain.item import Item
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row
@@ -52,7 +52,7 @@ class Engine:
         config = component_config(TrackerConfig, settings.components, "tracker")
         self._labels = component_config(LabelConfig, settings.components, "label")
         learners = {name: PROFILE_LEARNERS[name]() for name in PROFILE_LEARNERS}
-        self._facts, self._behaviour, self._history = (learners[n] for n in ("facts", "behaviour", "history"))
+        self._facts, self._behaviour = learners["facts"], learners["behaviour"]
         learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
         self._recommender: Recommender | None = None
         log, checkpoint, database = _storage(settings)
@@ -226,37 +226,9 @@ class Engine:
 
     def interests(self, user_id: str, n: int = 10, at: Moment | None = None) -> list[Interest]:
         """Return a user's ``n`` most probable topics, of those that the user ever touched; none for an unknown user."""
-        from penchant.interest.describe import Described, describe, recent_of
+        from penchant.loop.interests import interests_of
 
-        when = self._when(at)
-        state = self.ledger.state_at("tracker", user_id, when)
-        if not state.topic.size:
-            return []
-        population = self.ledger.population("topic_population", when, self.tracker.config.population_half_life_days)
-        recent = self._history.recent(self.ledger.state_at("history", user_id, when))
-        described: list[Described] = describe(self.tracker, state, when, population, recent, n)
-        if any(not one.evidence for one in described):
-            # Some interest rests on events older than those in memory: look into the log.
-            whole = recent_of(self.ledger.of_user(user_id, when))
-            described = describe(self.tracker, state, when, population, whole, n)
-        rows = dict(self.ledger.log.at_positions([position for one in described for position, _ in one.evidence]))
-        return [
-            Interest(
-                self.ledger.topics.ids[one.topic],
-                one.probability,
-                one.interval,
-                one.long_term,
-                one.short_term,
-                one.trend,
-                one.trend_interval,
-                tuple(
-                    Evidence(row.event_id, row.type, clocks.from_us(row.at_us), row.item_id, share)
-                    for position, share in one.evidence
-                    if (row := rows.get(position)) is not None
-                ),
-            )
-            for one in described
-        ]
+        return interests_of(self.ledger, self.tracker, user_id, n, self._when(at))
 
     # -- recommend -------------------------------------------------------------------------------------------------
 

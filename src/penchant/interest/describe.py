@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.domain.batch import EventBatch
+from penchant.domain.interests import Reading
 from penchant.domain.profile import RecentTopics
 from penchant.interest.tracker import Tracker, TrackerState
 from penchant.math.arrays import FloatArray
@@ -33,7 +34,13 @@ class Described:
 
 
 def describe(
-    tracker: Tracker, state: TrackerState, at: float, population: FloatArray, recent: RecentTopics, n: int
+    tracker: Tracker,
+    state: TrackerState,
+    at: float,
+    population: FloatArray,
+    recent: RecentTopics,
+    n: int,
+    reading: Reading | None = None,
 ) -> list[Described]:
     """Return the ``n`` most probable of the topics that the user touched.
 
@@ -47,12 +54,13 @@ def describe(
         population: Decayed topic counts, shape ``(T,)``.
         recent: Events to name as evidence; only those up to ``at`` count.
         n: At most this many.
+        reading: What to describe; None for what the tracker reads.
 
     Source:
         Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927. Ratio: Katz et al.,
         "Obtaining confidence intervals for the risk ratio", Biometrics 1978.
     """
-    reading = tracker.read(state, at, population)
+    reading = reading or tracker.read(state, at, population)
     mine = np.full(population.size, -np.inf)
     touched = state.topic[reading.evidence[state.topic] > 0]
     mine[touched] = reading.probability[touched]
