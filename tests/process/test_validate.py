@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.clock import parse_moment, to_us
-from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, Event
+from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, NOBODY, Event
 from penchant.domain.row import Row, to_event
 from penchant.errors import EventError
 from penchant.process.validate import MAX_AMOUNT, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, MAX_TOPICS, Limits, validate
@@ -195,7 +195,8 @@ def test_the_limits_themselves_are_good():
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_every_type_needs_what_it_says(kind):
-    whole = {"type": kind, "item_id": "tea", "value": 1.0} | ({} if kind == "item" else {"user_id": "ann"})
+    whole = {"type": kind, "item_id": "tea", "value": 1.0} | ({} if kind in NOBODY else {"user_id": "ann"})
+    whole = {"type": kind, "topics": ["tea"]} if kind == "topic" else whole
     assert validate(whole, NOW, LIMITS).type == kind
     without_item = {name: value for name, value in whole.items() if name != "item_id"}
     if kind in ITEM_REQUIRED:
@@ -231,6 +232,72 @@ def test_an_event_object_follows_the_same_rules():
     ]:
         with pytest.raises(EventError, match=words):
             validate(made(**changes), NOW, LIMITS)
+
+
+# -- statements and the topic catalogue --------------------------------------------------------------------------------
+
+
+def said(**changes):
+    return reason(type="statement", item_id=None, topics=["tea"], **changes)
+
+
+def test_what_a_statement_may_say():
+    until = "2026-01-02T05:04:05+01:00"
+    row = take(type="statement", item_id=None, topics=["tea"], value=-0.5, scope="now", until=until)
+    assert row.payload == '{"scope":"now","until":"2026-01-02T05:04:05+01:00"}'
+    assert take(type="statement", topics=["tea"], payload={"until": datetime(2027, 1, 1, tzinfo=UTC)}).payload
+    assert take(type="view", scope="none of ours", until=3, parent=[]).payload  # only these two types have such rules
+    assert said(scope="forever") == "unknown scope 'forever'; known: always, now, mute"
+    assert said(scope=["now"]) == "unknown scope \"['now']\"; known: always, now, mute"
+    assert said(value=1.5) == "the value of a statement is 1.5; from -1 to 1"
+    assert said(scope="mute", value=-1) == "the value of a mute is -1; 1 mutes, 0 lifts the mute"
+    assert said(until="2026-01-02T03:04:05Z") == "until is not after at"
+    for wrong in ("2026-01-02", "2027-01-01T00:00:00", "soon", 1.8e9, True):
+        assert said(until=wrong).startswith(f"until is {str(wrong)!r}; give ISO 8601 text with a time zone"), wrong
+    assert said(until=datetime(2027, 1, 1)).startswith("until is '2027-01-01T00:00:00'; give")  # noqa: DTZ001
+
+
+def test_what_the_topic_catalogue_may_say():
+    entry = {"type": "topic", "at": "2026-01-02", "topics": ["green tea"], "title": "Green tea"}
+    assert validate({**entry, "parent": " tea "}, NOW, LIMITS).payload == '{"parent":" tea ","title":"Green tea"}'
+    assert validate({**entry, "payload": {"parent": None}}, NOW, LIMITS).payload
+    for change, words in [
+        ({"user_id": "ann"}, "a topic event has no user_id"),
+        ({"item_id": "i1"}, "a topic event has no item_id"),
+        ({"topics": None}, "a topic event has 0 topics; give the one that it is about"),
+        ({"topics": ["a", "b"]}, "a topic event has 2 topics; give the one that it is about"),
+        ({"parent": "green tea "}, "a topic cannot be its own parent"),
+        ({"parent": " "}, "parent must be the text of one topic, or null"),
+        ({"parent": ["tea"]}, "parent must be the text of one topic, or null"),
+        ({"parent": "x" * 257}, "parent has 257 characters; at most 256"),
+        ({"parent": "a\x00"}, "parent holds a NUL or half a character"),
+    ]:
+        with pytest.raises(EventError) as caught:
+            validate({**entry, **change}, NOW, LIMITS)
+        assert str(caught.value) == words
+
+
+def test_columns_refuse_statements_and_topics_for_the_same_reasons():
+    events = [
+        {"type": "statement", "user_id": "ann", "topics": ["tea"], "scope": scope, "until": until, "value": value}
+        for scope in (None, "now", "mute", "forever")
+        for until in (None, "2030-01-01T00:00:00Z", "1999-01-01T00:00:00Z", "2030-01-01", "soon")
+        for value in (None, 0.0, 1.0, 0.5, 2.0)
+    ]
+    events += [
+        {"type": "topic", "topics": topics, "parent": parent, "user_id": user}
+        for topics in (["tea"], ["a", "b"], None)
+        for parent in (None, "tea", "drinks", "")
+        for user in (None, "ann")
+    ]
+    names = ("type", "user_id", "topics", "scope", "until", "value", "parent")
+    columns = {name: [event.get(name) for event in events] for name in names}
+    rows, verdict = one_by_one(events)
+    column_rows, column_verdict = by_columns(pl.DataFrame(columns))
+    assert column_verdict == verdict
+    assert list(map(repr, column_rows)) == list(map(repr, rows))
+    # Two scopes with four good strengths and mute with three, each with no expiry or a coming one; three parents.
+    assert len(rows) == (2 * 4 + 3) * 2 + 2
 
 
 # -- columns follow the same rules -------------------------------------------------------------------------------------
@@ -327,8 +394,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
+SCOPE = st.sampled_from(["always", "now", "mute", "Mute", "", None, 1, ["now"]])
 PAYLOAD = (
     st.dictionaries(st.sampled_from(["title", "attributes", "facts", "context", "text"]) | TEXT, JSON, max_size=3)
+    | st.fixed_dictionaries({}, optional={"scope": SCOPE, "until": ISO | JSON, "parent": ID | JSON})
     | JSON
     | st.just({"text": "x" * MAX_PAYLOAD})
 )
@@ -336,7 +405,12 @@ ATTRIBUTES = st.fixed_dictionaries({"colour": TEXT, "weight": st.floats(), "tags
 WORDS = st.sampled_from(
     ["no JSON", "", "{", '{"a": NaN}', '{"a": 1e999}', '{"a":"\\ud800"}', '{"a":1,"a":2}', "[" * 5000]
 )
-TYPE = st.none() | st.sampled_from(EVENT_TYPES) | st.sampled_from(["", "View", "item ", "x" * 50])
+TYPE = (
+    st.none()
+    | st.sampled_from(EVENT_TYPES)
+    | st.sampled_from(["statement", "topic"])
+    | st.sampled_from(["", "View", "item ", "x" * 50])
+)
 
 
 @st.composite

@@ -86,15 +86,16 @@ def test_of_events_at_once_the_newest_to_arrive_comes_first():
     assert [position for *_, position in topics_of(folding)] == [3, 4, 5, 6]
 
 
-@pytest.mark.parametrize(("value", "weight"), [(1.0, 8.0), (0.25, 2.0), (None, 8.0), (7.0, 8.0)])
-def test_a_statement_weighs_as_much_as_it_was_meant(value, weight):
-    folding = folding_of({"type": "statement", "topics": ["tea"], "value": value, "at": 1})
-    assert topics_of(folding) == [("tea", 1.0, weight, 1)]
+def test_a_statement_is_no_deed():
+    deed = {"type": "view", "item_id": "y", "topics": ["milk"], "at": 2}
+    folding = folding_of({"type": "statement", "topics": ["tea"], "item_id": "x", "at": 1}, deed)
+    assert topics_of(folding) == [("milk", 2.0, 0.25, 2)]
+    assert [name for name, *_ in items_of(folding)] == ["y"]
 
 
 @pytest.mark.parametrize(
     "against",
-    [{"type": "statement", "value": -1.0}, {"type": "dislike", "item_id": "x"}, {"type": "statement", "value": 0.0}],
+    [{"type": "return", "item_id": "x"}, {"type": "dislike", "item_id": "x"}, {"type": "hide", "item_id": "x"}],
 )
 def test_what_speaks_against_a_topic_is_no_evidence_for_it(against):
     folding = folding_of(

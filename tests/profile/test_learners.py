@@ -20,6 +20,8 @@ def test_as_many_learners_as_there_are_were_found():
         "facts",
         "history",
         "item_population",
+        "statements",
+        "topic_catalog",
         "topic_population",
         "tracker",
     ]

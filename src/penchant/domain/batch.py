@@ -12,18 +12,18 @@ import numpy as np
 
 from penchant.clock import DAY_S
 from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT, TYPE_CODE
-from penchant.domain.row import Row
+from penchant.domain.row import Row, parent_of
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray, Int8Array, Int32Array, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
 
-Scope: TypeAlias = Literal["user", "item", "day"]
-"""Whose state an event changes: its user's, its item's, or that of the UTC day on which it happened."""
+Scope: TypeAlias = Literal["user", "item", "day", "topic"]
+"""Whose state an event changes: its user's, its item's, that of the UTC day on which it happened, or its topic's."""
 
 _WEIGHT = np.array([EVIDENCE_WEIGHT[name] for name in EVENT_TYPES])
-_PAYLOAD_TYPES = ("item", "user", "statement", "follow", "consent")
+_PAYLOAD_TYPES = ("item", "user", "statement", "follow", "consent", "topic")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class EventBatch:
             if row[9] is not None:
                 topic.extend(topics.add(name) for name in msgspec.json.decode(row[9]))
             start[i + 1] = len(topic)
+            if row[1] == "topic" and (parent := parent_of(row[10])) is not None:
+                topics.add(parent)  # a number of its own, though no event may ever be about it
             if row[10] is not None and row[1] in _PAYLOAD_TYPES:
                 payloads[i] = row[10]
         return cls(
@@ -114,6 +116,7 @@ class EventBatch:
         item_numbers = pl.Series([items.add(name) for name in item_ids.to_list()], dtype=pl.Int32)
         item = _replace(frame["item_id"], item_ids, item_numbers)
         labels = frame["topics"].drop_nulls().unique(maintain_order=True)
+        _number_parents(frame, topics)
         decoded = [[topics.add(name) for name in msgspec.json.decode(text)] for text in labels.to_list()]
         label = _replace(frame["topics"], labels, pl.Series(range(len(decoded)), dtype=pl.Int32))
         lengths = np.array([len(numbers) for numbers in decoded] + [0], dtype=np.int64)
@@ -168,12 +171,8 @@ class EventBatch:
 
     @cached_property
     def weight(self) -> FloatArray:
-        """Return the signed evidence weight of every event, shape ``(n,)``; a statement's is times its strength."""
+        """Return the signed evidence weight of every event, shape ``(n,)``."""
         weight: FloatArray = _WEIGHT[self.type]
-        said = self.type == TYPE_CODE["statement"]
-        if said.any():
-            strength = np.where(np.isnan(self.value), 1.0, np.clip(self.value, -1.0, 1.0))
-            weight = np.where(said, weight * strength, weight)
         return weight
 
     @cached_property
@@ -184,7 +183,8 @@ class EventBatch:
     def groups(self, scope: Scope, types: frozenset[str] | None = None) -> list[tuple[str, IntArray]]:
         """Return ``(key, rows in log order)`` for every key of the scope among the events of these types.
 
-        Keys are user ids, item ids, or day numbers since 1970 as text.
+        Keys are user ids, item ids, ids of the topic that a ``topic`` event is about (the first one of an event), or
+        day numbers since 1970 as text.
         """
         known = self._groups.get((scope, types))
         if known is None:
@@ -192,9 +192,14 @@ class EventBatch:
         return known
 
     def _group(self, scope: Scope, types: frozenset[str] | None) -> list[tuple[str, IntArray]]:
-        code = {"user": self.user, "item": self.item}.get(scope)
-        if code is None:
+        if scope == "day":
             code = np.floor_divide(self.at, DAY_S).astype(np.int32)
+        elif scope == "topic":
+            code = np.full(len(self), -1, dtype=np.int32)
+            labelled = np.flatnonzero(np.diff(self.topic_start))
+            code[labelled] = self.topic[self.topic_start[labelled]]
+        else:
+            code = self.user if scope == "user" else self.item
         rows = np.arange(len(self))
         usable = code >= 0 if scope != "day" else np.ones(len(self), dtype=np.bool_)
         if types is not None:
@@ -213,6 +218,8 @@ class EventBatch:
     def _key(self, scope: Scope, code: int) -> str:
         if scope == "user":
             return self.users[code]
+        if scope == "topic":
+            return self.topics.ids[code]
         return self.items.ids[code] if scope == "item" else str(code)
 
 
@@ -220,6 +227,21 @@ class EventBatch:
 def _listed(types: frozenset[str]) -> BoolArray:
     """Return which type codes are among the types, shape ``(len(TYPE_CODE),)``."""
     return np.array([name in types for name in TYPE_CODE])
+
+
+def _number_parents(frame: pl.DataFrame, topics: Vocabulary) -> None:
+    """Number the parents that topic events name, among the topics of all rows in row order, as ``from_rows`` does."""
+    import polars as pl
+
+    catalogued = pl.col("type") == "topic"
+    if not frame.select(catalogued.any()).item():
+        return
+    payload = pl.when(catalogued).then(pl.col("payload")).alias("payload")
+    for labels, said in frame.select("topics", payload).unique(maintain_order=True).rows():
+        for name in msgspec.json.decode(labels) if labels is not None else ():
+            topics.add(name)
+        if (parent := parent_of(said)) is not None:
+            topics.add(parent)
 
 
 def _replace(column: pl.Series, old: pl.Series, new: pl.Series) -> Int32Array:

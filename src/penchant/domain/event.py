@@ -25,11 +25,12 @@ EventType: TypeAlias = Literal[
     "post",  # published; text = the words
     "play",  # played or read; value = share completed, 0..1
     "survey",  # answered a question; value or text
-    "statement",  # said of oneself: interest in topics; value = strength, -1..1
+    "statement",  # said of oneself: interest in topics; value = strength, -1..1; payload.scope, payload.until
     "impression",  # was shown an item
     "consent",  # gave or withdrew consent; payload.purpose, value = 1 or 0
     "item",  # the catalogue speaks: title, topics, attributes of an item
     "user",  # the user base speaks: facts about a user
+    "topic",  # the topic catalogue speaks: one topic, its title, and its parent in payload.parent
 ]
 
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
@@ -74,15 +75,30 @@ EVIDENCE_WEIGHT: dict[str, float] = {
     "post": 1.0,
     "play": 1.0,
     "survey": 1.0,
-    "statement": 8.0,  # times the stated strength: words outrank a handful of deeds
+    "statement": 0.0,  # no evidence: what a user says outranks what is inferred (docs/interest.md, Statements)
     "impression": 0.0,
     "consent": 0.0,
     "item": 0.0,
     "user": 0.0,
+    "topic": 0.0,
 }
 """How much one event says about interest in its topics; below zero speaks against it. Documented in docs/reference/events.md."""
 
-PAYLOAD_FIELDS: tuple[str, ...] = ("title", "attributes", "facts", "text", "context", "target", "purpose")
+NOBODY: frozenset[str] = frozenset({"item", "topic"})
+"""Types of which nobody is the doer: they have no user."""
+
+PAYLOAD_FIELDS: tuple[str, ...] = (
+    "title",
+    "attributes",
+    "facts",
+    "text",
+    "context",
+    "target",
+    "purpose",
+    "scope",
+    "until",
+    "parent",
+)
 """Fields that callers give beside the columns and that the log keeps inside ``payload``."""
 
 FIELDS: tuple[str, ...] = (

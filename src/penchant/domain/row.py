@@ -57,6 +57,16 @@ def encode_topics(topics: tuple[str, ...]) -> str | None:
     return msgspec.json.encode(topics).decode() if topics else None
 
 
+def parent_of(payload: str | None) -> str | None:
+    """Return the parent that the payload of a ``topic`` event names, None for none.
+
+    >>> parent_of('{"parent": "drinks"}'), parent_of('{"title": "Tea"}')
+    ('drinks', None)
+    """
+    parent = msgspec.json.decode(payload).get("parent") if payload else None
+    return parent.strip() or None if isinstance(parent, str) else None
+
+
 def to_event(row: Row) -> Event:
     """Return the event that a line of the log holds."""
     return Event(

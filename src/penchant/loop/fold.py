@@ -16,11 +16,12 @@ from penchant.clock import DAY_S, day_of
 from penchant.collect.contract import EventLog
 from penchant.domain.batch import EventBatch, Scope
 from penchant.domain.event import EVENT_TYPES
+from penchant.domain.hierarchy import TopicTree
 from penchant.domain.learner import Learner
-from penchant.domain.row import Row, encode_topics, frame_schema, log_schema
+from penchant.domain.row import Row, encode_topics, frame_schema, log_schema, parent_of
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import LogLockedError
-from penchant.math.arrays import FloatArray, IntArray
+from penchant.math.arrays import FloatArray, Int32Array, IntArray
 from penchant.process.order import late
 from penchant.profile.behaviour import BehaviourLearner
 from penchant.profile.population import DayState, DecayedCounts
@@ -94,6 +95,7 @@ class Ledger:
         """Begin with the states that are kept; forget those in memory."""
         self.states = States(self.learners, self._checkpoint, {"item": self.items, "topic": self.topics})
         self._counts: dict[str, DecayedCounts] = {}
+        self._tree: TopicTree | None = None
         self._answered: tuple[tuple[str, int, int], EventBatch] | None = None
         self._folded = self._checkpoint.position() if self._checkpoint else 0
         self._kept = self._folded
@@ -228,6 +230,8 @@ class Ledger:
             if name in self._counts:
                 for key, state in changed.items():
                     self._counts[name].put(int(key), state)
+            if name == "topic_catalog":
+                self._tree = None
         for watcher in self.watchers:
             watcher(name, changed)
 
@@ -275,6 +279,7 @@ class Ledger:
                 for name in self.learners:
                     self.states.drop(name)
                 self._counts.clear()
+                self._tree = None
                 for watcher in self.watchers:
                     watcher("", {})
                 self._folded = 0
@@ -341,9 +346,12 @@ class Ledger:
         """Take names that only the erased events used (a private topic, say) out of the vocabularies."""
         counted = {name: self.states.every(name).values() for name in ("item_population", "topic_population")}
         catalog = [item for item in self.states.every("catalog").values() if item is not None]
+        entries = self.states.every("topic_catalog")
+        above = {self.topics.ids[entry.parent] for mine in entries.values() for entry in mine if entry.parent >= 0}
+        named = {topic for item in catalog for topic in item.topics} | above | set(entries)
         for kind, vocabulary, mine, kept in (
             ("item", self.items, batch.item[batch.item >= 0], {item.item_id for item in catalog}),
-            ("topic", self.topics, batch.topic, {topic for item in catalog for topic in item.topics}),
+            ("topic", self.topics, batch.topic, named),
         ):
             used = [state.number for state in counted[f"{kind}_population"]]
             alone = np.setdiff1d(mine, np.concatenate(used) if used else [])
@@ -363,6 +371,8 @@ class Ledger:
             else:
                 for text in frame["topics"].drop_nulls().unique().to_list():
                     found.update(msgspec.json.decode(text))
+                catalogued = frame.filter(frame["type"] == "topic")["payload"].drop_nulls().unique()
+                found.update(parent for text in catalogued.to_list() if (parent := parent_of(text)) is not None)
         return found & names
 
     def locked(self) -> AbstractContextManager[bool]:
@@ -400,7 +410,10 @@ class Ledger:
             return self._folded_of(self.log.span(int(key) * 86_400_000_000, round(at * 1e6)), folded)
         import polars as pl
 
-        return self._folded_of(self.log.span(-(2**62), round(at * 1e6)).filter(pl.col("item_id") == key), folded)
+        mine = pl.col("item_id") == key
+        if scope == "topic":
+            mine = (pl.col("type") == "topic") & (pl.col("topics") == encode_topics((key,)))
+        return self._folded_of(self.log.span(-(2**62), round(at * 1e6)).filter(mine), folded)
 
     def _folded_of(self, frame: pl.DataFrame, folded: int) -> EventBatch:
         """Return the events that the states know: newer ones may hold names that have no number yet."""
@@ -423,6 +436,17 @@ class Ledger:
                 today = self.state_at(learner, str(day), at)
             size = len(self.items if learner == "item_population" else self.topics)
             return counts.at(day, today, half_life_days, size)
+
+    def parents(self, at: float) -> Int32Array:
+        """Return every topic's parent as of a moment, -1 for a topic at the top, shape (size of the vocabulary,).
+
+        Not to be written to. Of edges that would close a cycle the newest is ignored.
+        """
+        with self._counts_lock:
+            if self._tree is None:
+                known = self.states.every("topic_catalog") if "topic_catalog" in self.learners else {}
+                self._tree = TopicTree({self.topics.number(topic): mine for topic, mine in list(known.items())})
+            return self._tree.parents(at, len(self.topics))
 
     def events(self) -> pl.DataFrame:
         """Return the whole log as one frame."""

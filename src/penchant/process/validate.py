@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
-from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, PAYLOAD_FIELDS, TYPE_CODE, Event
-from penchant.domain.row import Row, encode_topics
+from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, NOBODY, PAYLOAD_FIELDS, TYPE_CODE, Event
+from penchant.domain.row import Row, encode_topics, parent_of
+from penchant.domain.statements import SCOPES
 from penchant.errors import EventError
 
 MAX_ID = 256
@@ -23,6 +24,7 @@ MAX_DEPTH = 32
 MAX_AMOUNT = 1e12
 """Money beyond this is a mistake, and sums of it would overflow."""
 _KNOWN = frozenset(FIELDS)
+_A = {"item": "an item", "topic": "a topic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,9 @@ def _check(row: Row, limits: Limits) -> None:
     """Apply every rule; ``validate_frame`` applies the same ones to columns, and a test holds the two together."""
     if row.type not in TYPE_CODE:
         raise EventError(f"unknown type {row.type[:40]!r}; known: {', '.join(EVENT_TYPES)}" if row.type else "no type")
-    if row.type == "item":
+    if row.type in NOBODY:
         if row.user_id is not None:
-            raise EventError("an item event has no user_id")
+            raise EventError(f"{_A[row.type]} event has no user_id")
     elif not row.user_id:
         raise EventError("no user_id")
     if not row.item_id and (row.type in ITEM_REQUIRED or row.item_id == ""):
@@ -208,6 +210,55 @@ def _check(row: Row, limits: Limits) -> None:
         raise EventError(f"amount is beyond {MAX_AMOUNT:,.0f}")
     if row.type == "rating" and row.value is None:
         raise EventError("a rating needs a value")
+    if row.type in WORDED and (reason := WORDED[row.type](row)):
+        raise EventError(reason)
+
+
+def _wrong_statement(row: Row) -> str | None:
+    """Return what is wrong with a statement's strength, scope or expiry, None when it is good."""
+    said = msgspec.json.decode(row.payload) if row.payload else {}
+    scope = said.get("scope")
+    if scope is not None and scope not in SCOPES:
+        return f"unknown scope {str(scope)[:40]!r}; known: {', '.join(SCOPES)}"
+    if row.value is not None and scope == "mute" and row.value not in (0.0, 1.0):
+        return f"the value of a mute is {row.value:g}; 1 mutes, 0 lifts the mute"
+    if row.value is not None and not -1.0 <= row.value <= 1.0:
+        return f"the value of a statement is {row.value:g}; from -1 to 1"
+    until = said.get("until")
+    if until is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(until) if isinstance(until, str) else None
+        until_us = None if moment is None or moment.tzinfo is None else to_us(parse_moment(moment))
+    except ValueError:
+        until_us = None
+    if until_us is None:
+        return f"until is {str(until)[:40]!r}; give ISO 8601 text with a time zone, 2026-03-01T12:00:00Z"
+    return "until is not after at" if until_us <= row.at_us else None
+
+
+def _wrong_topic(row: Row) -> str | None:
+    """Return what is wrong with an entry of the topic catalogue, None when it is good."""
+    if row.item_id is not None:
+        return "a topic event has no item_id"
+    topics = msgspec.json.decode(row.topics) if row.topics else []
+    if len(topics) != 1:
+        return f"a topic event has {len(topics)} topics; give the one that it is about"
+    given = (msgspec.json.decode(row.payload) if row.payload else {}).get("parent")
+    if given is None:
+        return None
+    parent = parent_of(row.payload)
+    if parent is None:
+        return "parent must be the text of one topic, or null"
+    try:
+        _check_id("parent", parent)
+    except EventError as error:
+        return str(error)
+    return "a topic cannot be its own parent" if parent == topics[0] else None
+
+
+WORDED: dict[str, Callable[[Row], str | None]] = {"statement": _wrong_statement, "topic": _wrong_topic}
+"""What else is looked at, by type, once a row has passed every other rule: the reason to refuse it, or None."""
 
 
 def content_id(row: Row) -> str:

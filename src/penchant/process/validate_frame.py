@@ -10,12 +10,13 @@ import msgspec
 import polars as pl
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
-from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, PAYLOAD_FIELDS
+from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, NOBODY, PAYLOAD_FIELDS
 from penchant.domain.row import COLUMNS, Row, encode_topics
 from penchant.errors import EventError
 from penchant.process.validate import (
     MAX_AMOUNT,
     MAX_ID,
+    WORDED,
     Limits,
     clean_topics,
     content_id,
@@ -25,6 +26,8 @@ from penchant.process.validate import (
 _TEXT = ("event_id", "type", "user_id", "item_id", "session_id")
 _TROUBLE = "trouble"
 """Column of a prepared frame: why a value could not be brought into the log's form."""
+_WORDS = "words"
+"""Column of a frame under judgement: what the rules of single types say of its payload."""
 _FIRST_US = to_us(datetime.min.replace(tzinfo=UTC))
 _LAST_US = to_us(datetime.max.replace(tzinfo=UTC))
 _PLAIN_TIME = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
@@ -224,7 +227,8 @@ def verdicts(frame: pl.DataFrame, limits: Limits) -> pl.Series:
             pl.format("unknown type '{}'; known: " + ", ".join(EVENT_TYPES), kind.str.slice(0, 40)),
         ),
         ((kind == "item") & col("user_id").is_not_null(), pl.lit("an item event has no user_id")),
-        ((kind != "item") & (col("user_id").is_null() | (col("user_id") == "")), pl.lit("no user_id")),
+        ((kind == "topic") & col("user_id").is_not_null(), pl.lit("a topic event has no user_id")),
+        (~kind.is_in(list(NOBODY)) & (col("user_id").is_null() | (col("user_id") == "")), pl.lit("no user_id")),
         (
             col("item_id").is_null() & kind.is_in(list(ITEM_REQUIRED)),
             pl.format("no item_id, which {} needs", kind),
@@ -240,11 +244,23 @@ def verdicts(frame: pl.DataFrame, limits: Limits) -> pl.Series:
         (~col("amount").is_finite(), pl.lit("amount is not a finite number")),
         (col("amount").abs() > MAX_AMOUNT, pl.lit(f"amount is beyond {MAX_AMOUNT:,.0f}")),
         ((kind == "rating") & col("value").is_null(), pl.lit("a rating needs a value")),
+        (col(_WORDS).is_not_null(), col(_WORDS)),
     ]
     verdict: pl.Expr = pl.lit(None, dtype=pl.String)
     for wrong, reason in reversed(rules):
         verdict = pl.when(wrong.fill_null(False)).then(reason).otherwise(verdict)
-    return frame.select(verdict.alias("reason"))["reason"]
+    return frame.with_columns(_wrong_words(frame)).select(verdict.alias("reason"))["reason"]
+
+
+def _wrong_words(frame: pl.DataFrame) -> pl.Series:
+    """Return what is wrong with the payload of rows whose type has rules for it; such rows are few, so one by one."""
+    worded = frame["type"].is_in(list(WORDED)) & frame[_TROUBLE].is_null()
+    reasons = pl.Series(_WORDS, [None], dtype=pl.String).new_from_index(0, frame.height)
+    places = worded.fill_null(False).arg_true()
+    if places.len() == 0:
+        return reasons
+    rows = map(Row._make, frame[places].select(COLUMNS).rows())
+    return reasons.scatter(places, [WORDED[row.type](row) for row in rows])
 
 
 def fill_ids(frame: pl.DataFrame) -> pl.DataFrame:

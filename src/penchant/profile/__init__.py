@@ -12,5 +12,7 @@ LEARNERS = Registry(
         "item_population": "penchant.profile.population:ItemPopulation",
         "topic_population": "penchant.profile.population:TopicPopulation",
         "catalog": "penchant.profile.catalog:CatalogLearner",
+        "statements": "penchant.profile.statements:StatementsLearner",
+        "topic_catalog": "penchant.profile.topics:TopicCatalog",
     },
 )

@@ -18,7 +18,7 @@ from penchant.math.arrays import IntArray
 FORMAT = 1
 SESSION_GAP_S = 30 * 60.0
 """Silence after which a new visit begins; the usual web-analytics value."""
-SILENT_TYPES = frozenset({"item", "user", "consent", "impression"})
+SILENT_TYPES = frozenset({"item", "user", "consent", "impression", "topic"})
 """Events that are not the user's own deed."""
 
 _SIGN = np.zeros(len(EVENT_TYPES))

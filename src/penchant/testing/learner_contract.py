@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penchant.clock import DAY_S
+from penchant.clock import DAY_S, from_us, isoformat
 from penchant.collect.log.memory import MemoryLog
 from penchant.domain.batch import EventBatch
-from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED
+from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, NOBODY
 from penchant.domain.learner import Learner
 from penchant.domain.row import Row, frame_schema
 from penchant.domain.vocabulary import Vocabulary
@@ -43,6 +43,12 @@ def a_bit_of_everything(n: int = 400, n_topics: int = 6, seed: int = 0) -> list[
             payload = {"title": f"Title {i}", "attributes": {f"name-{rng.integers(3)}": i, "": None, "é": [1, {"": 2}]}}
         elif kind == "user":
             payload = {"facts": {f"fact-{rng.integers(4)}": None if rng.random() < 0.2 else i, "": "empty"}}
+        elif kind == "topic":
+            topics, parent = [f"topic-{rng.integers(n_topics)}"], f"branch-{rng.integers(3)}"
+            payload = {"title": f"Title {i}", "parent": parent} if rng.random() < 0.7 else {"title": None}
+        elif kind == "statement":
+            until = NOON + (i + int(rng.integers(99))) * 3_600_000_000
+            payload = {"scope": str(rng.choice(["always", "now", "mute"])), "until": isoformat(from_us(until))}
         elif rng.random() < 0.2:
             payload = {"text": "words", "context": {"source": "contract"}}
         has_item = kind in ITEM_REQUIRED or rng.random() < 0.5
@@ -50,7 +56,7 @@ def a_bit_of_everything(n: int = 400, n_topics: int = 6, seed: int = 0) -> list[
             Row(
                 event_id=f"e{i}",
                 type=kind,
-                user_id=None if kind == "item" else f"user-{user}",
+                user_id=None if kind in NOBODY else f"user-{user}",
                 item_id=f"item-{item}" if has_item else None,
                 at_us=at_us,
                 arrived_us=at_us + 1,
@@ -71,26 +77,27 @@ def ever_new(n: int, scope: str) -> list[Row]:
     """
     rows = []
     for i in range(n):
-        kind = ("view", "purchase", "user", "item", "statement", "dislike", "search")[i % 7]
+        kind = ("view", "purchase", "user", "item", "statement", "dislike", "search", "topic")[i % 8]
         thing = i % 10 if scope == "day" else i
         at_us = NOON + (i if scope == "day" else i * 600_000_000)
         said = {
             "attributes": {f"name-{i}": "x" * 20},
             "facts": {f"fact-{i}": "x" * 20},
             "title": "t",
+            "parent": f"branch-{thing}",
         }
         rows.append(
             Row(
                 f"e{i}",
                 kind,
-                None if kind == "item" else "ann",
+                None if kind in NOBODY else "ann",
                 "the item" if kind == "item" else f"item-{thing}",
                 at_us,
                 at_us,
                 1.0,
                 2.5,
                 None,
-                f'["topic-{thing}"]',
+                '["the topic"]' if kind == "topic" else f'["topic-{thing}"]',
                 msgspec.json.encode(said).decode(),
             )
         )
@@ -173,7 +180,7 @@ class LearnerContract:
 
     def test_it_says_what_it_is(self, learner: Learner[Any]) -> None:
         assert learner.name
-        assert learner.scope in ("user", "item", "day")
+        assert learner.scope in ("user", "item", "day", "topic")
         assert learner.types is None or learner.types <= set(EVENT_TYPES)
 
     def test_it_learns_something_of_every_key(self, learner: Learner[Any], folded: Folding, rows: list[Row]) -> None:
