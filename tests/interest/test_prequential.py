@@ -11,6 +11,7 @@ from penchant.testing.learner_contract import Folding
 
 CONFIG = TrackerConfig(half_lives_days=(1.0, 10.0), short_view=0)
 TRACKER = Tracker(CONFIG)
+VIEWS = CONFIG.half_lives_days
 
 
 def batch_of(*events):
@@ -60,7 +61,7 @@ def test_evidence_by_hand_is_what_was_known_before():
         {"topics": ["b"], "at": 10 * DAY_S},
         {"topics": ["b"], "at": 20 * DAY_S},
     )
-    evidence = collect_evidence(batch, TRACKER, flat)
+    evidence = collect_evidence(batch, VIEWS, flat)
     assert evidence.came.tolist() == [0, 0, 1, 1]
     assert evidence.topic[:, 1] == pytest.approx([0.0, 0.5, 0.0, 0.5])
     assert evidence.known[:, 1] == pytest.approx([0.0, 0.5, 0.5, 0.25 + 0.5 + 0.5])
@@ -73,19 +74,19 @@ def test_evidence_by_hand_is_what_was_known_before():
 
 def test_earlier_events_are_learned_without_being_asked_about():
     events = [{"topics": ["abc"[i % 3]], "at": i * DAY_S} for i in range(12)]
-    whole = collect_evidence(batch_of(*events), TRACKER, flat)
-    late = collect_evidence(batch_of(*events), TRACKER, flat, from_s=7 * DAY_S)
+    whole = collect_evidence(batch_of(*events), VIEWS, flat)
+    late = collect_evidence(batch_of(*events), VIEWS, flat, from_s=7 * DAY_S)
     for name in ("topic", "known", "prior", "weight", "recent", "came"):
         assert getattr(late, name) == pytest.approx(getattr(whole, name)[7:])
 
 
 def test_nothing_to_ask_about():
-    evidence = collect_evidence(batch_of({"at": 1}, {"at": 2, "type": "impression"}), TRACKER, flat)
+    evidence = collect_evidence(batch_of({"at": 1}, {"at": 2, "type": "impression"}), VIEWS, flat)
     assert (evidence.topic.shape, evidence.recent.shape, evidence.weight.size) == ((0, 2), (0, RECENT), 0)
 
 
 def test_some_views_alone():
-    evidence = collect_evidence(batch_of({"topics": ["a"], "at": 0}, {"topics": ["a"], "at": DAY_S}), TRACKER, flat)
+    evidence = collect_evidence(batch_of({"topics": ["a"], "at": 0}, {"topics": ["a"], "at": DAY_S}), VIEWS, flat)
     one = evidence.only((10.0,))
     assert one.half_lives_days.tolist() == [10.0]
     assert one.topic[:, 0].tolist() == evidence.topic[:, 1].tolist()
@@ -102,7 +103,7 @@ def test_training_and_serving_see_the_same_numbers():
     tracker = Tracker(CONFIG, parameters)
     batch = Folding(tracker).batch(rows)
     population = np.arange(1.0, 6.0)
-    evidence = collect_evidence(batch, tracker, lambda _at: population)
+    evidence = collect_evidence(batch, VIEWS, lambda _at: population)
     group = np.searchsorted(parameters.edges, evidence.known[:, -1], side="right")
     p = (evidence.topic + parameters.strength * evidence.prior[:, None]) / (evidence.known + parameters.strength)
     from_rows = (p * parameters.weights[group]).sum(axis=1)

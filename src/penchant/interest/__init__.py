@@ -8,10 +8,12 @@ TOPIC_MODELS = Registry(
     "topic model",
     "penchant.interest.topic_model",
     {
-        "tracker": "penchant.interest.baselines:TrackerModel",
+        "tracker": "penchant.interest.tracker_model:TrackerModel",
         "static": "penchant.interest.baselines:Static",
         "popularity": "penchant.interest.baselines:Popularity",
         "last_k": "penchant.interest.baselines:LastK",
         "ema": "penchant.interest.baselines:Ema",
+        "static_20": "penchant.interest.baselines:Static20",
+        "ema_20": "penchant.interest.baselines:Ema20",
     },
 )

@@ -1,4 +1,4 @@
-"""Topic models for the tracking table: the tracker, and the plain ones that it must beat, each tuned."""
+"""Plain topic models that the tracker must beat, each tuned on what came before the cut."""
 
 from __future__ import annotations
 
@@ -7,90 +7,142 @@ from typing import Any
 
 import numpy as np
 
+from penchant.clock import DAY_S
 from penchant.domain.batch import EventBatch
-from penchant.interest.mixture import best_strength, fit_mixture
-from penchant.interest.prequential import TopicEvidence
-from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters, TrackerState
+from penchant.interest.histogram import NEGATIVE_HALF_LIFE_DAYS, TOPIC_TYPES, Histogram, HistogramState
+from penchant.interest.prequential import FOREVER_DAYS, TopicEvidence, Training
+from penchant.interest.rates import Rates, fit_rates
 from penchant.math.arrays import FloatArray, IntArray
 
-FOREVER_DAYS = 1e6
-"""A half-life so long that nothing is forgotten."""
+STRENGTHS = np.array([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0])
+"""Prior strengths to choose from, in events."""
 
 
-class TrackerModel:
-    """The tracker with its mixture learned on the training slice."""
+def share_of(population: FloatArray) -> FloatArray:
+    """Return the population's distribution; a topic that nobody ever touched is unlikely, not impossible."""
+    counts = population + 1e-3
+    share: FloatArray = counts / counts.sum()
+    return share
 
-    def __init__(self, config: TrackerConfig | None = None) -> None:
-        self.tracker = Tracker(config or TrackerConfig())
 
-    def fit(self, evidence: TopicEvidence) -> None:
-        """Learn mixture weights and prior strengths."""
-        self.tracker = Tracker(self.tracker.config, fit_mixture(evidence.only(self.tracker.config.half_lives_days)))
+def loss_of(evidence: TopicEvidence, view: int, strength: float) -> float:
+    """Return the mean log loss in nats of one half-life alone under one prior strength; 0 without evidence."""
+    if not evidence.weight.size:
+        return 0.0
+    p = (evidence.topic[:, view] + strength * evidence.prior) / (evidence.known[:, view] + strength)
+    return float(np.average(-np.log(p), weights=evidence.weight))
 
-    def update(self, states: Mapping[str, TrackerState], batch: EventBatch) -> dict[str, TrackerState]:
+
+class Ema:
+    """The single best exponential moving average: one half-life and one prior strength, chosen together.
+
+    ``p(c) = (e(c) + s q(c)) / (E + s)``, evidence against a topic divides it by ``1 + negative``.
+
+    Source:
+        Shrinkage: Dirichlet smoothing, Zhai & Lafferty, SIGIR 2001, section 4.
+    """
+
+    forgets = True
+    strengths_tried = STRENGTHS
+
+    def __init__(self) -> None:
+        self.histogram = Histogram((30.0 if self.forgets else FOREVER_DAYS,))
+        self.strength = 10.0
+        self.rates = Rates()
+
+    def fit(self, training: Training) -> None:
+        """Choose the half-life and the prior strength with the least log loss, then the rates of activity."""
+        evidence = training.evidence
+        days = evidence.half_lives_days
+        tried = [
+            (loss_of(evidence, view, strength), float(days[view]), float(strength))
+            for view in range(days.size)
+            for strength in self.strengths_tried
+            if (days[view] < FOREVER_DAYS) == self.forgets
+        ]
+        _, half_life, self.strength = min(tried, key=lambda one: one[0])
+        self.histogram = Histogram((half_life,))
+        self.rates = fit_rates(training, self.histogram, self.predict)
+
+    def update(self, states: Mapping[str, HistogramState], batch: EventBatch) -> dict[str, HistogramState]:
         """Return the users' states after the events."""
-        return self.tracker.update(states, batch)
+        return self.histogram.update(states, batch)
 
-    def predict(self, state: TrackerState | None, at: float, population: FloatArray) -> FloatArray:
+    def predict(self, state: HistogramState | None, at: float, population: FloatArray) -> FloatArray:
         """Return P(next topic), shape ``(T,)``."""
-        return self.tracker.read(state or self.tracker.start(), at, population).probability
+        p = share_of(population)
+        if state is None:
+            return p
+        evidence = self.histogram.views(state, at)[:, 0]
+        scale = 1.0 / (float(evidence.sum()) + self.strength)
+        p *= self.strength * scale
+        p[state.topic] += evidence * scale
+        if state.negative.any():
+            fade = 2.0 ** (-max(0.0, at - state.last_at) / (NEGATIVE_HALF_LIFE_DAYS * DAY_S))
+            p[state.topic] /= 1.0 + state.negative * fade
+            p /= p.sum()
+        return p
+
+    def active(self, state: HistogramState | None, at: float, population: FloatArray) -> FloatArray:
+        """Return P(active within 1, 7, 30 days), shape ``(3, T)``."""
+        return self.rates.active(self.predict(state, at, population), state, at)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the learned weights and strengths."""
-        learned = self.tracker.learned
+        """Return half-life, prior strength and rates."""
         return {
-            "half_lives_days": list(self.tracker.config.half_lives_days),
-            "weights": learned.weights.round(4).tolist(),
-            "strength": learned.strength.tolist(),
-            "edges": learned.edges.tolist(),
+            "half_life_days": self.histogram.half_lives_days[0],
+            "strength": self.strength,
+            "pairs_a_day": round(self.rates.base, 4),
+            "rate_factor": self.rates.factor.round(3).tolist(),
         }
-
-
-class Ema(TrackerModel):
-    """The single best exponential moving average: one half-life and one prior strength, chosen together."""
-
-    def fit(self, evidence: TopicEvidence) -> None:
-        """Choose the half-life and the prior strength with the least log loss."""
-        days = evidence.half_lives_days
-        usable = [k for k in range(days.size) if (days[k] >= FOREVER_DAYS) == isinstance(self, Static)]
-        scored = [(best_strength(evidence, k), k) for k in usable]
-        (strength, _), view = min(scored, key=lambda entry: entry[0][1])
-        self.tracker = Tracker(
-            TrackerConfig(
-                half_lives_days=(float(days[view]),),
-                short_view=0,
-                population_half_life_days=self.tracker.config.population_half_life_days,
-                max_topics=self.tracker.config.max_topics,
-            ),
-            TrackerParameters(days[[view]], np.ones((1, 1)), np.array([strength]), np.empty(0)),
-        )
 
 
 class Static(Ema):
     """The user's histogram of all time, smoothed by the population: nothing is ever forgotten."""
 
+    forgets = False
+
+
+class Ema20(Ema):
+    """The same with a prior of 20 events, as much published work fixes it; the half-life is still chosen."""
+
+    strengths_tried = np.array([20.0])
+
+
+class Static20(Static):
+    """The histogram of all time with a prior of 20 events, as much published work fixes it."""
+
+    strengths_tried = np.array([20.0])
+
 
 class Popularity:
-    """The population's decayed distribution, the same for everybody."""
+    """The population's decayed distribution, the same for everybody; only the rate of activity is the user's own."""
 
-    def fit(self, evidence: TopicEvidence) -> None:
-        """Learn nothing."""
+    def __init__(self) -> None:
+        self.histogram = Histogram((30.0,))
+        self.rates = Rates()
 
-    def update(self, states: Mapping[str, float], batch: EventBatch) -> dict[str, float]:
-        """Return nothing worth keeping."""
-        return {user_id: 0.0 for user_id, _ in batch.groups("user")}
+    def fit(self, training: Training) -> None:
+        """Learn the rates of activity, nothing else."""
+        self.rates = fit_rates(training, self.histogram, self.predict)
 
-    def predict(self, state: float | None, at: float, population: FloatArray) -> FloatArray:
+    def update(self, states: Mapping[str, HistogramState], batch: EventBatch) -> dict[str, HistogramState]:
+        """Return the users' states after the events."""
+        return self.histogram.update(states, batch)
+
+    def predict(self, state: HistogramState | None, at: float, population: FloatArray) -> FloatArray:
         """Return the population's distribution, shape ``(T,)``."""
-        counts = population + 1e-3
-        p: FloatArray = counts / counts.sum()
-        return p
+        return share_of(population)
+
+    def active(self, state: HistogramState | None, at: float, population: FloatArray) -> FloatArray:
+        """Return P(active within 1, 7, 30 days), shape ``(3, T)``."""
+        return self.rates.active(share_of(population), state, at)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return nothing: the half-life of the population is the protocol's."""
-        return {}
+        """Return the rates: the half-life of the population is the protocol's."""
+        return {"pairs_a_day": round(self.rates.base, 4), "rate_factor": self.rates.factor.round(3).tolist()}
 
 
 class LastK:
@@ -100,8 +152,11 @@ class LastK:
         self.k = 20
         self.strength = 10.0
 
-    def fit(self, evidence: TopicEvidence) -> None:
+    def fit(self, training: Training) -> None:
         """Choose ``k`` and the prior strength with the least log loss."""
+        evidence = training.evidence
+        if not evidence.weight.size:
+            return
         hit = evidence.recent == evidence.came[:, None]  # (N, 50)
         there = evidence.recent >= 0
         best = np.inf
@@ -116,7 +171,7 @@ class LastK:
     def update(self, states: Mapping[str, IntArray], batch: EventBatch) -> dict[str, IntArray]:
         """Return the users' last topics after the events, newest last."""
         changed = {}
-        for user_id, rows in batch.groups("user", Tracker.types):
+        for user_id, rows in batch.groups("user", TOPIC_TYPES):
             came = [batch.topic[batch.topic_start[row] : batch.topic_start[row + 1]] for row in rows]
             old = states.get(user_id)
             changed[user_id] = np.concatenate([*([] if old is None else [old]), *came]).astype(np.int64)[-self.k :]
@@ -124,21 +179,15 @@ class LastK:
 
     def predict(self, state: IntArray | None, at: float, population: FloatArray) -> FloatArray:
         """Return P(next topic), shape ``(T,)``."""
-        counts = population + 1e-3
-        p: FloatArray = self.strength * counts / counts.sum()
+        p = self.strength * share_of(population)
         known = 0
         if state is not None:
             np.add.at(p, state, 1.0)
             known = state.size
-        return p / (known + self.strength)
+        scaled: FloatArray = p / (known + self.strength)
+        return scaled
 
     @property
     def settings(self) -> dict[str, Any]:
         """Return ``k`` and the prior strength."""
         return {"k": self.k, "strength": self.strength}
-
-
-EVIDENCE_VIEWS_DAYS: tuple[float, ...] = tuple(
-    sorted({*TrackerConfig().half_lives_days, 14.0, 30.0, 45.0, 90.0, 120.0, 365.0, FOREVER_DAYS})
-)
-"""Half-lives on which the baselines choose: finer than the tracker's own, so that the best single one is found."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from penchant.domain.batch import EventBatch
 from penchant.domain.moment import moments
-from penchant.interest.tracker import Tracker
+from penchant.interest.histogram import TOPIC_TYPES, Histogram
 from penchant.math.arrays import FloatArray, Int32Array, IntArray
 
 RECENT = 50
+FOREVER_DAYS = 1e6
+"""A half-life so long that nothing is forgotten."""
+EVIDENCE_VIEWS_DAYS: tuple[float, ...] = (
+    *(1.0, 3.0, 7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 365.0, 720.0),
+    FOREVER_DAYS,
+)
+"""Half-lives on which the plain models choose: finer than the tracker's own, so that the best single one is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +56,62 @@ class TopicEvidence:
         )
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a topic model may learn from: everything before the cut, and nothing after it.
+
+    Attributes:
+        batch: The events before the cut, of all users, in log order.
+        population: Decayed topic counts of the days before the day of a moment, shape ``(T,)``; for moments before the
+            cut, and at prediction for the moment asked about.
+        from_s: Tune on the events from here on, seconds since 1970; earlier ones are only learned.
+        users: The tuning sample.
+        seed: Seed of all chance.
+        n_topics: Number of topics ``T``.
+    """
+
+    batch: EventBatch
+    population: Callable[[float], FloatArray]
+    from_s: float
+    users: frozenset[str]
+    seed: int
+    n_topics: int
+
+    @cached_property
+    def evidence(self) -> TopicEvidence:
+        """Return what was known before each event of the tuning sample, for every view in ``EVIDENCE_VIEWS_DAYS``."""
+        return collect_evidence(self.batch, EVIDENCE_VIEWS_DAYS, self.population, self.users, self.from_s)
+
+
 def collect_evidence(
     batch: EventBatch,
-    tracker: Tracker,
+    half_lives_days: tuple[float, ...],
     population: Callable[[float], FloatArray],
-    users: set[str] | None = None,
+    users: set[str] | frozenset[str] | None = None,
     from_s: float = -np.inf,
 ) -> TopicEvidence:
     """Return the evidence before every event of the users that happened at ``from_s`` or later.
 
     Args:
         batch: Events of many users, in log order.
-        tracker: Its ``update`` folds the events; its parameters do not matter.
+        half_lives_days: The views, rising.
         population: Decayed topic counts as of a moment, shape ``(T,)``.
         users: Whose events are asked about; None for everybody's.
         from_s: Seconds since 1970.
     """
-    n_views = len(tracker.config.half_lives_days)
+    histogram = Histogram(half_lives_days)
+    n_views = len(half_lives_days)
     topic: list[FloatArray] = []
     known: list[FloatArray] = []
     prior: list[FloatArray] = []
     recent: list[Int32Array] = []
     came: list[IntArray] = []
     weight: list[FloatArray] = []
-    for user_id, before, asked in moments(batch, from_s, tracker.types, users):
-        state = tracker.start()
+    for _, before, asked in moments(batch, from_s, TOPIC_TYPES, None if users is None else set(users)):
+        state = histogram.start()
         last = np.full(RECENT, -1, dtype=np.int32)
         if before.size:
-            state = tracker.update({}, batch.select(before))[user_id]
+            state, _ = histogram.fold(state, batch, before)
             told = np.concatenate(
                 [batch.topic[batch.topic_start[r] : batch.topic_start[r + 1]] for r in before[-RECENT:]]
             )
@@ -83,7 +119,7 @@ def collect_evidence(
         for moment in asked:
             n = moment.topic.size
             if n:
-                views = np.vstack([tracker.views(state, moment.at), np.zeros(n_views)])  # the last row: never seen
+                views = np.vstack([histogram.views(state, moment.at), np.zeros(n_views)])  # the last row: never seen
                 place = np.full(int(moment.topic.max()) + 1, len(views) - 1)
                 inside = state.topic < place.size
                 place[state.topic[inside]] = np.flatnonzero(inside)
@@ -95,7 +131,7 @@ def collect_evidence(
                 came.append(moment.topic)
                 weight.append(moment.share)
                 last = np.concatenate([moment.topic[::-1].astype(np.int32), last])[:RECENT]
-            state = tracker.update({user_id: state}, batch.select(moment.rows))[user_id]
+            state, _ = histogram.fold(state, batch, moment.rows)
     if not topic:
         topic, known = [np.empty((0, n_views))], [np.empty((0, n_views))]
         prior, weight, came, recent = (
@@ -105,7 +141,7 @@ def collect_evidence(
             [np.empty((0, RECENT), np.int32)],
         )
     return TopicEvidence(
-        np.array(tracker.config.half_lives_days),
+        np.array(half_lives_days),
         np.concatenate(topic),
         np.concatenate(known),
         np.concatenate(prior),

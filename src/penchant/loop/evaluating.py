@@ -22,9 +22,8 @@ from penchant.evaluate.report import ModelResult, Report, current_commit, peak_m
 from penchant.evaluate.statistics import bootstrap_mean
 from penchant.evaluate.tracking import ask, score
 from penchant.interest import TOPIC_MODELS
-from penchant.interest.baselines import EVIDENCE_VIEWS_DAYS
-from penchant.interest.prequential import collect_evidence
-from penchant.interest.tracker import Tracker, TrackerConfig
+from penchant.interest.histogram import TOPIC_TYPES
+from penchant.interest.prequential import Training
 from penchant.loop.fitting import interactions_of
 from penchant.math.arrays import BoolArray, Int32Array, IntArray
 from penchant.process.split import time_quantiles
@@ -200,22 +199,22 @@ class Evaluation:
         population = by_day(days, half_life, len(topics))
         cut_s = cut_us / 1e6
         past = batch.select(np.flatnonzero(batch.at < cut_s))
-        active = [user_id for user_id, rows in past.groups("user", Tracker.types) if rows.size > 1]
+        active = [user_id for user_id, rows in past.groups("user", TOPIC_TYPES) if rows.size > 1]
         tuners = {active[i] for i in self._sample(np.arange(len(active)), 400)}
-        every_view = TrackerConfig(half_lives_days=EVIDENCE_VIEWS_DAYS, max_topics=config.max_topics)
         self.progress("tune", 0, 1)
         began = time.perf_counter()
-        evidence = collect_evidence(past, Tracker(every_view), population, tuners, tune_us / 1e6)
+        training = Training(past, population, tune_us / 1e6, frozenset(tuners), self.seed, len(topics))
+        _ = training.evidence
         shared_s = time.perf_counter() - began
-        asked_users = [user_id for user_id, *_ in moments(batch, cut_s, Tracker.types)]
+        asked_users = [user_id for user_id, *_ in moments(batch, cut_s, TOPIC_TYPES)]
         chosen = {asked_users[i] for i in self._sample(np.arange(len(asked_users)), max_users)}
-        replay = list(moments(batch, cut_s, Tracker.types, chosen))
+        replay = list(moments(batch, cut_s, TOPIC_TYPES, chosen))
         asked, fit_s, settings = {}, {}, {}
         for number, name in enumerate(TOPIC_MODELS):
             self.progress("ask", number, len(TOPIC_MODELS))
             model = TOPIC_MODELS[name]()
             began = time.perf_counter()
-            model.fit(evidence)
+            model.fit(training)
             fit_s[name] = shared_s + time.perf_counter() - began
             settings[name] = model.settings
             asked[name] = ask(model, batch, replay, population)

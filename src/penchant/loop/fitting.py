@@ -92,7 +92,7 @@ class Fitting:
         days = {int(key): state for key, state in self.ledger.states.every("topic_population").items()}
         population = by_day(days, config.population_half_life_days, len(self.ledger.topics))
         from_s = float(np.quantile(self.batch.at, 0.25)) if len(self.batch) else 0.0
-        evidence = collect_evidence(self.batch, self.tracker, population, users, from_s)
+        evidence = collect_evidence(self.batch, config.half_lives_days, population, users, from_s)
         parameters = fit_mixture(evidence)
         self.tracker = Tracker(config, parameters)
         self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
@@ -140,7 +140,8 @@ class Fitting:
         both = np.intersect1d(early_users, np.unique(self.interactions.user[late]))
         users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
         sources = self.recommender.pipeline.sources
-        live = {name: sources[name] for name in self.sources}
+        # What was brought from outside has not learned from the log: it may be asked as it is.
+        live = {name: sources[name] for name in self.sources if not getattr(sources[name], "given", False)}
         early = interactions_of(self.batch, cut)
         for name, source in live.items():
             honest: Any = type(source)(source.config)  # type: ignore[call-arg, attr-defined]
