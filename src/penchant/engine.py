@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from penchant.domain.item import Item
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row
 from penchant.domain.slate import Explanation, Recommendation
+from penchant.domain.taste import Taste
 from penchant.errors import ConfigError, EventError
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
@@ -30,6 +31,7 @@ from penchant.storage.shelf import ModelShelf
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import ArrayLike
 
     from penchant.loop.recommender import Recommender
 
@@ -230,6 +232,30 @@ class Engine:
 
         return interests_of(self.ledger, self.tracker, user_id, n, self._when(at))
 
+    def taste(self, user_id: str, at: Moment | None = None) -> Taste:
+        """Return the items that stand for a user's taste, and how far the last days lie from the last months.
+
+        It needs item vectors: learned by ``fit(["taste"])``, or brought by ``use_item_vectors``. Without them, and for
+        an unknown user, there are no items in it.
+        """
+        return self.recommender.taste(user_id, self._when(at))
+
+    def use_item_vectors(self, item_ids: Sequence[str], vectors: ArrayLike) -> int:
+        """Take item vectors from outside, of texts or pictures say, in place of those that ``fit`` learns; keep them.
+
+        Args:
+            item_ids: Items, each once. Those that no event has named yet are left out.
+            vectors: One row of numbers for each, shape ``(n, d)``, any length; a row of zeros is no vector. Empty: go
+                back to the vectors that ``fit`` learns, at the next ``fit``.
+
+        Returns:
+            How many items have a vector now.
+
+        Raises:
+            ConfigError: When the rows are not as many as the items, not finite, or an item is named twice.
+        """
+        return self.recommender.use_vectors(item_ids, vectors, self._shelf, clocks.to_us(self._clock()))
+
     # -- recommend -------------------------------------------------------------------------------------------------
 
     @property
@@ -275,10 +301,10 @@ class Engine:
     # -- learn, rebuild, forget ------------------------------------------------------------------------------------
 
     def fit(self, what: Iterable[str] | None = None) -> dict[str, Any]:
-        """Fit models on the log: the tracker's mixture, the item neighbours, the weights of the blend.
+        """Fit models on the log: the tracker's mixture, the item neighbours and vectors, the weights of the blend.
 
         Args:
-            what: Names to fit; None for all: ``tracker``, ``item_knn``, ``blend``.
+            what: Names to fit; None for all: ``tracker``, ``item_knn``, ``taste``, ``blend``.
 
         Returns:
             What was learned and how long it took, by name.

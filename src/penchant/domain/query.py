@@ -10,6 +10,7 @@ from scipy import sparse
 
 from penchant.domain.interests import Reading
 from penchant.domain.profile import History
+from penchant.domain.taste import TasteReader
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray
 
@@ -24,6 +25,7 @@ class Query:
         at: The moment asked about, seconds since 1970.
         history: The user's items.
         reading: The user's interests.
+        taste: Reads the user's taste in item vectors: ``taste(vectors, config)``.
         popularity: Decayed popularity of every item by half-life in days: ``popularity(30.0)`` has shape ``(I,)``.
         item_topics: Which item is about which topic, rows sum to 1 or 0, CSR of shape ``(I, T)``.
         topic_items: The same turned round, CSR of shape ``(T, I)``.
@@ -40,6 +42,7 @@ class Query:
     at: float
     history: History
     reading: Reading
+    taste: TasteReader
     popularity: Callable[[float], FloatArray]
     item_topics: sparse.csr_array
     topic_items: sparse.csr_array

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from penchant.clock import from_s
 from penchant.config import Settings, component_config
 from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
+from penchant.domain.taste import ItemVectors, Taste, TasteItem
+from penchant.errors import ConfigError
+from penchant.interest.taste import read_taste, taste_reader
 from penchant.loop.fold import Ledger
 from penchant.math.arrays import BoolArray, IntArray
 from penchant.recommend.blend import Blend, BlendConfig
 from penchant.recommend.catalog_index import CatalogIndex
 from penchant.recommend.contract import FittedSource
 from penchant.recommend.pipeline import Pipeline, PipelineConfig
+from penchant.recommend.vectors import NearTaste
 from penchant.storage.shelf import ModelShelf
 
 BLEND_FORMAT = 1
 SHOWN = 10
 """Length of the list that "recommended" means in an explanation."""
+SHOWN_OTHERS = 3
+"""Other items named of each group of a user's taste."""
 
 
 class Recommender:
@@ -58,6 +66,52 @@ class Recommender:
         self.repeat_share = repeat_share
         if isinstance(self.pipeline.ranker, Blend) and "blend" not in self._settings.components:
             self.pipeline.ranker = Blend(BlendConfig(weights=dict(weights)))
+
+    @property
+    def near(self) -> NearTaste:
+        """Return the source that holds the item vectors."""
+        source: Any = self.pipeline.sources["taste"]
+        return source  # type: ignore[no-any-return]
+
+    def taste(self, user_id: str, at: float) -> Taste:
+        """Return a user's taste in items; see ``Engine.taste``."""
+        history = self._history(user_id, at)
+        reading = read_taste(history, self.near.vectors, at, self.near.config)
+        ids, last_at = self._ledger.items.ids, dict(zip(history.item.tolist(), history.last_at.tolist(), strict=True))
+        return Taste(
+            user_id=user_id,
+            at=from_s(at),
+            medoids=tuple(
+                TasteItem(
+                    item_id=ids[medoid.item],
+                    title=self.index.title(medoid.item),
+                    share=medoid.share,
+                    n_items=medoid.members.size,
+                    last_at=from_s(last_at[medoid.item]),
+                    others=tuple(ids[item] for item in medoid.members.tolist() if item != medoid.item)[:SHOWN_OTHERS],
+                )
+                for medoid in reading.medoids
+            ),
+            agreement=reading.agreement,
+            fast_evidence=reading.fast_evidence,
+            slow_evidence=reading.slow_evidence,
+        )
+
+    def use_vectors(self, item_ids: Sequence[str], vectors: ArrayLike, shelf: ModelShelf, now_us: int) -> int:
+        """Take item vectors from outside and keep them; see ``Engine.use_item_vectors``."""
+        rows, ledger = np.asarray(vectors, dtype=np.float64), self._ledger
+        number = ledger.items.numbers(item_ids)
+        if not len(item_ids) and not rows.size:
+            found = ItemVectors.none()
+        elif rows.ndim != 2 or rows.shape[0] != number.size:
+            raise ConfigError(
+                f"{number.size} items and vectors of shape {rows.shape}; give one row of numbers for each item"
+            )
+        else:
+            found = ItemVectors.of(number[number >= 0], rows[number >= 0], given=True)
+        shelf.save(self.near.name, ledger.log.tail(), now_us, found.encode())
+        self.near.vectors = found
+        return len(found)
 
     def _history(self, user_id: str, at: float) -> History:
         learner: Any = self._ledger.learners["history"]
@@ -102,6 +156,7 @@ class Recommender:
             at=at,
             history=history,
             reading=reading,
+            taste=taste_reader(history, at),
             popularity=lambda half_life: _fit(ledger.population("item_population", at, half_life), size),
             item_topics=item_topics,
             topic_items=topic_items,

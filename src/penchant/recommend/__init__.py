@@ -11,6 +11,7 @@ SOURCES = Registry(
         "item_knn": "penchant.recommend.item_knn:ItemKNN",
         "interest": "penchant.recommend.affinity:InterestAffinity",
         "new": "penchant.recommend.newest:Newest",
+        "taste": "penchant.recommend.vectors:NearTaste",
     },
 )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
-from penchant.app.cli.output import say_json, table, talk
+from penchant.app.cli.output import data, say_json, table, talk
 from penchant.domain.interests import Interest
 
 app = typer.Typer(help="A user's interests; fit the models.", no_args_is_help=True)
@@ -35,13 +35,46 @@ def show(
 
 
 @app.command()
-def fit(
-    what: Annotated[list[str] | None, typer.Argument(help="tracker, item_knn, blend; default: all.")] = None,
+def taste(
+    user_id: Annotated[str, typer.Argument(help="The user.")],
+    at: At = None,
     url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Learn from the log: the tracker's mixture, item neighbours, the blend's weights."""
+    """Show the items that stand for a user's taste, and whether the last days differ from the last months."""
+    with open_engine(url, settings) as engine:
+        found = engine.taste(user_id, at)
+        names = {item: engine.item(item).title or item for one in found.medoids for item in one.others}
+    if as_json:
+        say_json(found)
+        return
+    if found.agreement is None:
+        talk.print(f"no taste is known of {user_id}; item vectors come from: penchant interest fit taste", markup=False)
+    rows = [
+        [
+            one.title or one.item_id,
+            one.item_id,
+            f"{one.share:.0%}",
+            one.n_items,
+            f"{one.last_at:%Y-%m-%d}",
+            ", ".join(names[item] for item in one.others),
+        ]
+        for one in found.medoids
+    ]
+    table(f"Taste of {user_id}", ["in the middle", "item", "share", "items", "last", "with"], rows)
+    if found.agreement is not None:
+        data.print(f"last days against last months: cosine {found.agreement:.2f}", markup=False)
+
+
+@app.command()
+def fit(
+    what: Annotated[list[str] | None, typer.Argument(help="tracker, item_knn, taste, blend; default: all.")] = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from the log: the tracker's mixture, item neighbours and vectors, the blend's weights."""
     with open_engine(url, settings) as engine:
         report = engine.fit(what or None)
     if as_json:

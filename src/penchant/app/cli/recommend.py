@@ -18,7 +18,7 @@ def list_(
     n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
     at: At = None,
     strategy: Annotated[
-        str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new.")
+        str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new, taste.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Item to leave out; may be given again.")] = None,
     url: Url = None,
