@@ -15,5 +15,8 @@ TOPIC_MODELS = Registry(
         "ema": "penchant.interest.baselines:Ema",
         "static_20": "penchant.interest.baselines:Static20",
         "ema_20": "penchant.interest.baselines:Ema20",
+        "adwin": "penchant.interest.detectors:Adwin",
+        "kswin": "penchant.interest.detectors:Kswin",
+        "page_hinkley": "penchant.interest.detectors:PageHinkley",
     },
 )
