@@ -18,9 +18,11 @@ from penchant.domain.item import Item
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row
 from penchant.domain.slate import Explanation, Recommendation
+from penchant.domain.statements import StatementScope
 from penchant.domain.taste import Taste
 from penchant.errors import ConfigError, EventError
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
+from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
 from penchant.loop.fold import Ledger
 from penchant.process.label import LabelConfig
@@ -53,6 +55,7 @@ class Engine:
         _check_components(settings)
         config = component_config(TrackerConfig, settings.components, "tracker")
         self._labels = component_config(LabelConfig, settings.components, "label")
+        self._statements = component_config(StatementsConfig, settings.components, "statements")
         learners = {name: PROFILE_LEARNERS[name]() for name in PROFILE_LEARNERS}
         self._facts, self._behaviour = learners["facts"], learners["behaviour"]
         learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
@@ -226,11 +229,63 @@ class Engine:
             interests=tuple(self.interests(user_id, n, at=clocks.from_s(when))),
         )
 
-    def interests(self, user_id: str, n: int = 10, at: Moment | None = None) -> list[Interest]:
-        """Return a user's ``n`` most probable topics, of those that the user ever touched; none for an unknown user."""
+    def interests(
+        self, user_id: str, n: int = 10, at: Moment | None = None, *, level: int | None = None
+    ) -> list[Interest]:
+        """Return a user's ``n`` most probable topics, of those that the user ever touched or spoke of.
+
+        None for an unknown user. What the user said outranks what is inferred, and fades (``say``).
+
+        Args:
+            user_id: May be unknown.
+            n: At most this many.
+            at: The moment asked about.
+            level: Of the topic hierarchy: 0 for the topics at the top with everything under them, 1 for those just
+                under them, and so on; a topic above the level counts as itself. None for the topics as they are.
+
+        Raises:
+            ConfigError: When the level is below 0.
+        """
         from penchant.loop.interests import interests_of
 
-        return interests_of(self.ledger, self.tracker, user_id, n, self._when(at))
+        if level is not None and level < 0:
+            raise ConfigError(f"level is {level}; at least 0, or None")
+        return interests_of(self.ledger, self.tracker, self._statements, user_id, n, self._when(at), level)
+
+    def say(
+        self,
+        user_id: str,
+        topic: str,
+        value: float = 1.0,
+        *,
+        scope: StatementScope = "always",
+        until: Moment | None = None,
+        at: Moment | None = None,
+    ) -> Receipt:
+        """Take what a user says of a topic; it replaces what the user said of it before in the same scope.
+
+        Args:
+            user_id: Who says it.
+            topic: What of, alone or with everything under it; it need not be known.
+            value: 1 = likes it very much, -1 = not at all; 0 withdraws what was said before.
+            scope: ``always``; ``now`` for a passing interest; ``mute`` (value 1: stop showing it; 0: show it again).
+            until: When it expires; None: a statement of scope ``now`` after 7 days, others never.
+            at: When it was said; None for now.
+
+        Returns:
+            What became of it: refused with a reason when something is wrong with it.
+        """
+        expires = None if until is None else clocks.isoformat(clocks.from_s(self._when(until)))
+        said = {"type": "statement", "user_id": user_id, "topics": [topic], "value": value, "at": at}
+        return self.ingest({**said, "scope": scope, "until": expires})
+
+    def mute(self, user_id: str, topic: str, until: Moment | None = None) -> Receipt:
+        """Stop recommending items of a topic, and of those under it, to a user; it is still learned from."""
+        return self.say(user_id, topic, 1.0, scope="mute", until=until)
+
+    def unmute(self, user_id: str, topic: str) -> Receipt:
+        """Lift a mute."""
+        return self.say(user_id, topic, 0.0, scope="mute")
 
     def taste(self, user_id: str, at: Moment | None = None) -> Taste:
         """Return the items that stand for a user's taste, and how far the last days lie from the last months.
@@ -377,7 +432,7 @@ def _shown(given: object) -> str:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"label", "pipeline", "tracker", *SOURCES, *RANKERS, *RERANKERS}
+    known = {"label", "pipeline", "statements", "tracker", *SOURCES, *RANKERS, *RERANKERS}
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")

@@ -52,7 +52,11 @@ class Interest:
         short_term: Share of the topic in the fast view, 0..1.
         trend: log2(short_term / long_term): +1 means twice as strong lately as usual.
         trend_interval: 95 % interval of the trend; an interval on one side of zero is a change.
-        evidence: The recent events that carry it, strongest first.
+        evidence: The recent events that carry it, strongest first; before them the statement that does, whose share is
+            what is left of its strength.
+        stated: What the user said of it and still holds, -1..1 after fading; None when nothing.
+        stated_until: When that expires; None when it does not.
+        muted: The user does not want to be shown it.
     """
 
     topic: str
@@ -63,3 +67,6 @@ class Interest:
     trend: float
     trend_interval: tuple[float, float]
     evidence: tuple[Evidence, ...] = ()
+    stated: float | None = None
+    stated_until: datetime | None = None
+    muted: bool = False

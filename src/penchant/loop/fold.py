@@ -437,16 +437,20 @@ class Ledger:
             size = len(self.items if learner == "item_population" else self.topics)
             return counts.at(day, today, half_life_days, size)
 
-    def parents(self, at: float) -> Int32Array:
-        """Return every topic's parent as of a moment, -1 for a topic at the top, shape (size of the vocabulary,).
+    def parents(self, at: float, n_topics: int | None = None) -> Int32Array:
+        """Return every topic's parent as of a moment, -1 for a topic at the top, shape ``(T,)``; not to be written to.
 
-        Not to be written to. Of edges that would close a cycle the newest is ignored.
+        Of edges that would close a cycle the newest is ignored.
+
+        Args:
+            at: Seconds since 1970.
+            n_topics: Of the first so many topics; None for all.
         """
         with self._counts_lock:
             if self._tree is None:
                 known = self.states.every("topic_catalog") if "topic_catalog" in self.learners else {}
                 self._tree = TopicTree({self.topics.number(topic): mine for topic, mine in list(known.items())})
-            return self._tree.parents(at, len(self.topics))
+            return self._tree.parents(at, len(self.topics) if n_topics is None else n_topics)
 
     def events(self) -> pl.DataFrame:
         """Return the whole log as one frame."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from penchant.clock import from_s
 from penchant.config import Settings, component_config
@@ -16,8 +17,10 @@ from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
 from penchant.domain.taste import ItemVectors, Taste, TasteItem
 from penchant.errors import ConfigError
+from penchant.interest.statements import Standing, StatementsConfig, apply_statements, standing
 from penchant.interest.taste import read_taste, taste_reader
 from penchant.loop.fold import Ledger
+from penchant.loop.interests import said_by
 from penchant.math.arrays import BoolArray, IntArray
 from penchant.recommend.blend import Blend, BlendConfig
 from penchant.recommend.catalog_index import CatalogIndex
@@ -39,6 +42,7 @@ class Recommender:
     def __init__(self, ledger: Ledger, settings: Settings, shelf: ModelShelf) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._statements = component_config(StatementsConfig, settings.components, "statements")
         self.pipeline = Pipeline(component_config(PipelineConfig, settings.components, "pipeline"), settings.components)
         self.index = CatalogIndex(self._ledger.items, self._ledger.topics)
         self.index.put(self._ledger.states.every("catalog").values())
@@ -141,6 +145,10 @@ class Recommender:
             size = since.size
         counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
         reading = tracker.read(state, at, _fit(counted, item_topics.shape[1]))
+        said = said_by(ledger, user_id, at)
+        parents = ledger.parents(at, item_topics.shape[1])
+        reading = apply_statements(reading, said, at, self._statements, parents)
+        muted = standing(said, at, self._statements, parents).muted
         allowed = np.ones(size, dtype=np.bool_)
         for item_id in exclude:
             number = ledger.items.number(item_id)
@@ -150,6 +158,8 @@ class Recommender:
         allowed &= since <= at
         if not self.seen_allowed:
             allowed[history.item] = False
+        if muted:
+            allowed[self._muted_items(item_topics, muted)] = False
         return Query(
             user_id=user_id,
             n=n,
@@ -167,6 +177,22 @@ class Recommender:
             titles=self.index.title,
             context=context,
         )
+
+    def _muted_items(self, item_topics: sparse.csr_array, muted: Mapping[int, float]) -> IntArray:
+        """Return the items all of whose topics, or the first of them, are muted."""
+        is_muted = np.zeros(item_topics.shape[1])
+        is_muted[list(muted)] = 1.0
+        share = item_topics @ is_muted
+        partly = np.flatnonzero((share > 0) & (share < 1 - 1e-9)).tolist()
+        number = self._ledger.topics.number
+        first = [i for i in partly if (item := self.index.item(i)) and number(item.topics[0]) in muted]
+        return np.concatenate([np.flatnonzero(share >= 1 - 1e-9), np.array(first, dtype=np.int64)])
+
+    def _told(self, query: Query) -> Standing:
+        """Return what holds of the user's statements."""
+        said = said_by(self._ledger, query.user_id, query.at)
+        parents = self._ledger.parents(query.at, query.reading.probability.size)
+        return standing(said, query.at, self._statements, parents)
 
     @property
     def seen_allowed(self) -> bool:
@@ -213,7 +239,7 @@ class Recommender:
                     float(ranked.score[place]),
                     source,
                     mine,
-                    self.pipeline.sources[source].because(query, item),
+                    self._because(query, source, item),
                 )
             )
         wanted = {item: self._positions(query, because) for item, *_, because in chosen}
@@ -231,12 +257,35 @@ class Recommender:
             for item, score, source, mine, because in chosen
         ]
 
+    def _because(self, query: Query, source: str, item: int) -> Because:
+        """Return a source's reason; where interests led there that rest on what the user said, that is the reason."""
+        told = self._told(query)
+        if source == "interest" and told.stated:
+            topics = query.item_topics.indices[query.item_topics.indptr[item] : query.item_topics.indptr[item + 1]]
+            topic = int(topics[np.argmax(query.reading.probability[topics])]) if topics.size else -1
+            liked = self._liked(query, told, topic)
+            if liked is not None:
+                return Because(f"You said that you like {query.topics.ids[liked]}", topic=liked)
+        return self.pipeline.sources[source].because(query, item)
+
+    def _liked(self, query: Query, told: Standing, topic: int) -> int | None:
+        """Return the topic itself, or the nearest one above it, that the user said to like; None when there is none."""
+        parents = self._ledger.parents(query.at, query.reading.probability.size)
+        while topic >= 0:
+            if told.stated.get(topic, (0.0,))[0] > 0:
+                return topic
+            topic = int(parents[topic])
+        return None
+
     def _positions(self, query: Query, because: Because) -> list[int]:
         """Return log positions of the user's events that a reason speaks of, at most three."""
         if because.items:
             place = {int(item): i for i, item in enumerate(query.history.item)}
             return [int(query.history.last_position[place[item]]) for item in because.items if item in place][:3]
         if because.topic is not None:
+            strength, _, position = self._told(query).stated.get(because.topic, (0.0, 0.0, 0))
+            if strength > 0:
+                return [position]
             recent = self._recent(query.user_id, query.at)
             mine = np.flatnonzero((recent.topic == because.topic) & (recent.weight > 0) & (recent.at <= query.at))
             if mine.size:
@@ -256,6 +305,11 @@ class Recommender:
         topics = query.item_topics.indices[query.item_topics.indptr[number] : query.item_topics.indptr[number + 1]]
         liking = {query.topics.ids[topic]: float(query.reading.probability[topic]) for topic in topics}
         if not query.allowed[number]:
+            muted = self._told(query).muted
+            if number in self._muted_items(query.item_topics, muted):
+                since, topic = max((muted[topic], topic) for topic in topics.tolist() if topic in muted)
+                reason = f"{query.topics.ids[topic]}: muted by the user on {from_s(since):%Y-%m-%d}"
+                return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
             reason = "You dealt with it before, and items are not recommended twice here"
             return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
         ranked, parts = self.pipeline.run(query)
