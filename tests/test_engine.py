@@ -293,7 +293,7 @@ def test_an_empty_engine_answers(engine):
     assert engine.explain("ann", "tea").verdict == "unknown_item"
     assert engine.rebuild() == 0
     assert engine.forget("ann") == 0
-    assert set(engine.fit()) == {"events", "tracker", "item_knn", "blend"}
+    assert set(engine.fit()) == {"events", "tracker", "item_knn", "taste", "blend"}
     assert engine.recommend("ann") == []
 
 
@@ -407,9 +407,11 @@ def test_the_list_is_as_long_as_asked_or_as_the_catalogue(toy_engine):
 
 
 def test_an_unknown_strategy_is_an_error(toy_engine):
-    with pytest.raises(UnknownNameError, match="known: interest, item_knn, new, popular, recent"):
+    with pytest.raises(UnknownNameError, match="known: interest, item_knn, new, popular, recent, taste"):
         toy_engine.recommend("user-0", strategy="best")
-    with pytest.raises(UnknownNameError, match="no model to fit named 'everything'; known: blend, item_knn, tracker"):
+    with pytest.raises(
+        UnknownNameError, match="no model to fit named 'everything'; known: blend, item_knn, taste, tracker"
+    ):
         toy_engine.fit(["everything"])
 
 
@@ -560,7 +562,7 @@ def test_fitting_teaches_and_is_the_same_for_the_same_log(open_engine, sqlite_ur
     reports = [engine.fit() for engine in (one, other)]
     for report in reports:
         assert report["events"] == len(toy.events)
-        for name in ("tracker", "item_knn", "blend"):
+        for name in ("tracker", "item_knn", "taste", "blend"):
             assert report[name].pop("seconds") >= 0
     assert reports[0] == reports[1]
     assert reports[0]["blend"]["ndcg@10"] >= reports[0]["blend"]["ndcg@10_before"] > 0
@@ -820,13 +822,13 @@ def test_wrong_settings_open_nothing(sqlite_url, tmp_path):
 def test_a_damaged_model_is_left_out_with_a_warning_and_fitted_anew(sqlite_url, toy):
     engine = Engine.open(sqlite_url)
     engine.ingest(toy.events)
-    for name in ("tracker", "item_knn", "blend"):
+    for name in ("tracker", "item_knn", "taste", "blend"):
         engine._shelf.save(name, 1, 0, b"damaged")
     engine.close()
     with pytest.warns(UserWarning, match="run fit again") as told:  # noqa: PT031
         engine = Engine.open(sqlite_url)
         assert engine.recommend("u0", n=3)
-    assert len(told) == 3
+    assert len(told) == 4
     engine.fit()
     engine.close()
     Engine.open(sqlite_url).close()  # no warning any more

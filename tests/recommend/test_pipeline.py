@@ -16,7 +16,7 @@ def ids(recommendations):
 def test_every_source_can_be_asked_alone(open_engine, toy):
     engine = open_engine(components={"pipeline": {"seen": "allow"}})
     engine.ingest(toy.events)
-    engine.fit(["item_knn"])
+    engine.fit(["item_knn", "taste"])
     for name in SOURCES:
         slate = engine.recommend("user-2", 5, strategy=name)
         assert slate
@@ -27,7 +27,7 @@ def test_every_source_can_be_asked_alone(open_engine, toy):
 
 def test_an_unknown_strategy_names_the_known_ones(toy_engine):
     with pytest.raises(
-        UnknownNameError, match="no strategy named 'magic'; known: interest, item_knn, new, popular, recent"
+        UnknownNameError, match="no strategy named 'magic'; known: interest, item_knn, new, popular, recent, taste"
     ):
         toy_engine.recommend("user-2", strategy="magic")
 

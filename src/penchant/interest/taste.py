@@ -89,8 +89,9 @@ def _groups(vector: Float32Array, config: TasteConfig) -> IntArray:
     if vector.shape[0] == 1:
         return np.zeros(1, dtype=np.int64)
     from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import pdist
 
-    tree = linkage(vector.astype(np.float64), method="ward")
+    tree = linkage(pdist(vector.astype(np.float64)), method="ward")
     n_apart = 1 + int(np.count_nonzero(tree[:, 2] > config.apart))
     found: IntArray = fcluster(tree, min(n_apart, config.max_medoids), criterion="maxclust").astype(np.int64)
     return found

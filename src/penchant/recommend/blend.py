@@ -16,7 +16,14 @@ class BlendConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights: dict[str, float] = {"recent": 1.0, "item_knn": 0.6, "interest": 0.3, "popular": 0.2, "new": 0.01}
+    weights: dict[str, float] = {
+        "recent": 1.0,
+        "item_knn": 0.6,
+        "interest": 0.3,
+        "popular": 0.2,
+        "new": 0.01,
+        "taste": 0.2,
+    }
     """Weight by source, >= 0; a source that is not named weighs nothing. ``fit`` replaces them with learned ones."""
 
 

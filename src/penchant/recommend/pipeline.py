@@ -20,7 +20,7 @@ class PipelineConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sources: tuple[str, ...] = ("recent", "item_knn", "interest", "popular", "new")
+    sources: tuple[str, ...] = ("recent", "item_knn", "interest", "popular", "new", "taste")
     """Candidate sources; their order breaks no ties."""
     ranker: str = "blend"
     """Puts the candidates into one order."""
