@@ -213,8 +213,8 @@ class Engine:
 
     # -- profile and interest --------------------------------------------------------------------------------------
 
-    def profile(self, user_id: str, at: Moment | None = None, n: int = 10) -> Profile:
-        """Return what is known of a user: facts, behaviour, and the ``n`` strongest interests."""
+    def profile(self, user_id: str, at: Moment | None = None, n: int = 10, *, level: int | None = None) -> Profile:
+        """Return what is known of a user: facts, behaviour, and the ``n`` strongest interests; see ``interests``."""
         when = self._when(at)
         behaviour = self.ledger.state_at("behaviour", user_id, when)
         facts = self.ledger.state_at("facts", user_id, when)
@@ -226,7 +226,7 @@ class Engine:
             known=bool(read_facts) or read_behaviour.n_events > 0,
             facts=read_facts,
             behaviour=read_behaviour,
-            interests=tuple(self.interests(user_id, n, at=clocks.from_s(when))),
+            interests=tuple(self.interests(user_id, n, at=clocks.from_s(when), level=level)),
         )
 
     def interests(
@@ -275,7 +275,7 @@ class Engine:
         Returns:
             What became of it: refused with a reason when something is wrong with it.
         """
-        expires = None if until is None else clocks.isoformat(clocks.from_s(self._when(until)))
+        expires = None if until is None else clocks.isoformat(clocks.from_s(self._when(until, "until")))
         said = {"type": "statement", "user_id": user_id, "topics": [topic], "value": value, "at": at}
         return self.ingest({**said, "scope": scope, "until": expires})
 
@@ -394,13 +394,13 @@ class Engine:
         """Return the engine's present moment, seconds since 1970."""
         return clocks.to_s(self._clock())
 
-    def _when(self, at: Moment | None) -> float:
+    def _when(self, at: Moment | None, name: str = "at") -> float:
         if at is None:
             return self.now()
         try:
             return clocks.to_s(clocks.parse_moment(at))
         except ValueError as error:
-            raise ConfigError(f"at: {error}") from None
+            raise ConfigError(f"{name}: {error}") from None
 
     @property
     def log(self) -> Any:

@@ -106,22 +106,15 @@ def test_how_much_is_known_chooses_the_mixture():
     assert much.short_term[0] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_a_statement_for_a_topic_weighs_like_eight_deeds():
+def test_a_statement_is_no_evidence():
     tracker = Tracker(TWO_VIEWS, PARAMETERS)
-    said = fold(tracker, {"type": "statement", "topics": ["a"], "value": 1.0, "at": 0})
-    done = fold(tracker, *[{"type": "purchase", "topics": ["a"], "at": 0} for _ in range(8)])
-    half = fold(tracker, {"type": "statement", "topics": ["a"], "value": 0.5, "at": 0})
-    silent = fold(tracker, {"type": "statement", "topics": ["a"], "at": 0})
-    shouted = fold(tracker, {"type": "statement", "topics": ["a"], "value": 100.0, "at": 0})
-    assert said.positive.tolist() == done.positive.tolist() == silent.positive.tolist() == shouted.positive.tolist()
-    assert half.positive.tolist() == [[4.0, 4.0]]
+    folding = Folding(tracker)
+    assert folding.fold(as_rows([{"type": "statement", "user_id": "ann", "topics": ["a"], "at": 0}]), [1]).states == {}
 
 
 @pytest.mark.parametrize(
     ("event", "negative"),
     [
-        ({"type": "statement", "value": -1.0}, 8.0),
-        ({"type": "statement", "value": -0.25}, 2.0),
         ({"type": "dislike"}, 1.0),
         ({"type": "return"}, 1.0),
         ({"type": "hide"}, 1.0),
@@ -146,7 +139,7 @@ def test_what_speaks_against_a_topic_divides_its_probability(event, negative):
 
 def test_a_topic_one_only_speaks_against_falls_below_the_population():
     tracker = Tracker(TWO_VIEWS, PARAMETERS)
-    state = fold(tracker, {"type": "statement", "topics": ["c"], "value": -1.0, "at": 0})
+    state = fold(tracker, *[{"type": "dislike", "topics": ["c"], "at": 0} for _ in range(8)])
     probability = tracker.read(state, 0.0, np.ones(3)).probability
     assert probability[2] < 0.06 < probability[0]
     assert probability.sum() == pytest.approx(1.0)
@@ -170,7 +163,7 @@ def test_impressions_and_facts_are_no_evidence():
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["view", "purchase", "dislike", "statement"]),
+        st.sampled_from(["view", "purchase", "dislike", "hide"]),
         st.integers(0, 400 * 24),
         st.sets(st.sampled_from("abc"), max_size=3),
         st.sampled_from([-1.0, 0.5, None]),

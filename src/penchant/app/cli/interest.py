@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import At, Json, Level, SettingsFile, Url, open_engine
 from penchant.app.cli.output import data, say_json, table, talk
 from penchant.domain.interests import Interest
 
@@ -19,13 +19,14 @@ def show(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     at: At = None,
     n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
+    level: Level = None,
     url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Show a user's interests with probability, trend and evidence."""
     with open_engine(url, settings) as engine:
-        interests = engine.interests(user_id, n, at)
+        interests = engine.interests(user_id, n, at, level=level)
     if as_json:
         say_json({"user_id": user_id, "interests": interests})
         return
@@ -86,7 +87,8 @@ def fit(
 
 def interest_rows(interests: Sequence[Interest]) -> tuple[list[str], list[list[Any]]]:
     """Return the columns and rows of a table of interests."""
-    columns = ["topic", "P(next)", "95 %", "long-term", "short-term", "trend", "last evidence"]
+    spoken = any(said(one) for one in interests)
+    columns = ["topic", "P(next)", "95 %", "long-term", "short-term", "trend", *["said"] * spoken, "last evidence"]
     rows = [
         [
             one.topic,
@@ -95,6 +97,7 @@ def interest_rows(interests: Sequence[Interest]) -> tuple[list[str], list[list[A
             f"{one.long_term:.1%}",
             f"{one.short_term:.1%}",
             arrow(one),
+            *[said(one)] * spoken,
             f"{max(event.at for event in one.evidence):%Y-%m-%d}" if one.evidence else "",
         ]
         for one in interests
@@ -107,3 +110,15 @@ def arrow(interest: Interest) -> str:
     low, high = interest.trend_interval
     sign = "↑" if low > 0 else "↓" if high < 0 else "→"
     return f"{sign} x{2**interest.trend:.2f}"
+
+
+def said(interest: Interest) -> str:
+    """Return what the user said of a topic: a liking or dislike with what is left of it, its expiry, and a mute."""
+    marks = []
+    if interest.stated is not None:
+        marks.append(f"{'♥' if interest.stated > 0 else '✗'} {abs(interest.stated):.0%}")
+    if interest.stated_until is not None:
+        marks.append(f"until {interest.stated_until:%Y-%m-%d}")
+    if interest.muted:
+        marks.append("muted")
+    return ", ".join(marks)

@@ -27,6 +27,14 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON do
 At: TypeAlias = Annotated[
     str | None, typer.Option("--at", help="The moment asked about, ISO 8601 in UTC; default: now.")
 ]
+Level: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--level",
+        min=0,
+        help="Sum up to this level of the topic hierarchy, 0 for the top; default: topics as they are.",
+    ),
+]
 DataName: TypeAlias = Annotated[
     str,
     typer.Option("--data", help="A built-in data set (completejourney, ml100k), a folder, an archive or a file."),

@@ -1,16 +1,24 @@
-"""``penchant profile``: what is known of a user; forget a user; rebuild all profiles."""
+"""``penchant profile``: what is known of a user; what a user says; forget a user; rebuild all profiles."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from penchant.app.cli.interest import interest_rows
-from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
+from penchant.app.cli.options import At, Json, Level, SettingsFile, Url, open_engine
 from penchant.app.cli.output import say_json, table, talk
+from penchant.domain.event import Receipt
+from penchant.errors import EventError
 
-app = typer.Typer(help="What is known of a user; forget a user; rebuild all profiles.", no_args_is_help=True)
+app = typer.Typer(
+    help="What is known of a user; what a user says; forget a user; rebuild all profiles.", no_args_is_help=True
+)
+UserId: TypeAlias = Annotated[str, typer.Argument(help="The user.")]
+TopicId: TypeAlias = Annotated[str, typer.Argument(help="The topic, with everything under it.")]
+Until: TypeAlias = Annotated[str | None, typer.Option("--until", help="When it expires, ISO 8601 in UTC.")]
+SaidAt: TypeAlias = Annotated[str | None, typer.Option("--at", help="When it was said, ISO 8601 in UTC; default: now.")]
 
 
 @app.command()
@@ -18,13 +26,14 @@ def show(
     user_id: Annotated[str, typer.Argument(help="The user.")],
     at: At = None,
     n: Annotated[int, typer.Option("-n", help="How many interests.", min=1)] = 10,
+    level: Level = None,
     url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Show facts, behaviour and interests of a user."""
     with open_engine(url, settings) as engine:
-        profile = engine.profile(user_id, at, n)
+        profile = engine.profile(user_id, at, n, level=level)
     if as_json:
         say_json(profile)
         return
@@ -54,6 +63,81 @@ def show(
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+@app.command()
+def say(
+    user_id: UserId,
+    topic: TopicId,
+    value: Annotated[float | None, typer.Option("--value", help="How much, from -1 to 1.", min=-1, max=1)] = None,
+    dislike: Annotated[bool, typer.Option("--dislike", help="The same as --value -1.")] = False,
+    scope: Annotated[Literal["always", "now"], typer.Option("--scope", help="For good, or a passing one.")] = "always",
+    until: Until = None,
+    at: SaidAt = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take what a user says of a topic: likes it, or does not. It outranks what is inferred, and fades."""
+    if dislike and value is not None:
+        raise typer.BadParameter("give either --dislike or --value")
+    strength = -1.0 if dislike else 1.0 if value is None else value
+    with open_engine(url, settings) as engine:
+        receipt = engine.say(user_id, topic, strength, scope=scope, until=until, at=at)
+    _told(receipt, as_json, f"{user_id} says {strength:+g} of {topic}, {scope}")
+
+
+@app.command()
+def unsay(
+    user_id: UserId,
+    topic: TopicId,
+    at: SaidAt = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Withdraw what a user said of a topic, for good and for now."""
+    with open_engine(url, settings) as engine:
+        receipt = engine.say(user_id, topic, 0.0, at=at) + engine.say(user_id, topic, 0.0, scope="now", at=at)
+    _told(receipt, as_json, f"{user_id} says nothing of {topic} any more")
+
+
+@app.command()
+def mute(
+    user_id: UserId,
+    topic: TopicId,
+    until: Until = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Stop recommending a topic to a user; it is still learned from."""
+    with open_engine(url, settings) as engine:
+        receipt = engine.mute(user_id, topic, until)
+    _told(receipt, as_json, f"{topic} is not recommended to {user_id} any more")
+
+
+@app.command()
+def unmute(
+    user_id: UserId,
+    topic: TopicId,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend a muted topic again."""
+    with open_engine(url, settings) as engine:
+        receipt = engine.unmute(user_id, topic)
+    _told(receipt, as_json, f"{topic} may be recommended to {user_id} again")
+
+
+def _told(receipt: Receipt, as_json: bool, words: str) -> None:
+    if receipt.refusals:
+        raise EventError(receipt.refusals[0].reason)
+    if as_json:
+        say_json(receipt)
+    else:
+        talk.print(words, markup=False)
 
 
 @app.command()
