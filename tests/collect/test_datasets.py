@@ -111,10 +111,19 @@ def test_a_single_file_named_like_event_fields_needs_no_mapping(tmp_path: Path) 
 
 def test_completejourney() -> None:
     source = installed("completejourney")
-    rows = dict.fromkeys(("items", "users", "events"), 0)
+    rows = dict.fromkeys(("items", "topics", "users", "events"), 0)
     for role, _, mapped in parts(source):
         rows[role] += mapped.events.height
-        assert mapped.skipped.count() == mapped.refused.count() == 0
+        assert mapped.skipped.count() == (1 if role == "topics" else 0)  # the products without a category
+        assert mapped.refused.count() == 0
+        if role == "topics":
+            parents = [json.loads(text)["parent"] for text in mapped.events["payload"]]
+            trees = dict(zip(mapped.events["topics"], parents, strict=True))
+            assert trees["COFFEE"] == "GROCERY DEPARTMENT"
+            assert trees["TOYS"] != "TOYS"
+            assert len(trees) == 303
+            assert len(set(parents)) == 22
+            assert not set(parents) & set(trees)
         if role == "events" and rows["events"] <= 100_000:
             assert mapped.events.row(0, named=True) | {"at": None} == {
                 "event_id": "31198570044-1095275", "type": "purchase", "user_id": "900", "item_id": "1095275", "at": None,
@@ -123,7 +132,7 @@ def test_completejourney() -> None:
         if role == "items" and rows["items"] <= 100_000:
             assert mapped.events["topics"].drop_nulls().n_unique() == 303
             assert json.loads(mapped.events["payload"][0])["attributes"]["manufacturer_id"] == 2
-    assert rows == {"items": 92_331, "users": 801, "events": 1_469_307}
+    assert rows == {"items": 92_331, "topics": 303, "users": 801, "events": 1_469_307}
 
 
 def test_online_retail(data: Path) -> None:

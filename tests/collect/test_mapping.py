@@ -64,7 +64,7 @@ def test_a_mapping_survives_json() -> None:
     ("text", "says"),
     [
         ("not toml [", "is not TOML"),
-        ("name = 'x'", "needs [[items]], [[users]] or [[events]]"),
+        ("name = 'x'", "needs [[items]], [[topics]], [[users]] or [[events]]"),
         ("[[events]]\nuser_id = 'u'", "needs type"),
         ("[[items]]\ntitle = 't'", "needs item_id"),
         ("[[users]]\nitem_id = 't'", "needs user_id"),

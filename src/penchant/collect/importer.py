@@ -120,7 +120,7 @@ class _Job:
 
 
 def collect(source: Source, target: Target, quarantine: Quarantine, progress: Progress | None = None) -> CollectReport:
-    """Read every file of a source into a target: items first, then users, then events.
+    """Read every file of a source into a target: items first, then topics, users, and events.
 
     After each chunk the target keeps, together with the events, where to go on: broken off at any moment, the
     next call takes up there, and a file that was finished is passed over. A changed file is read anew; event ids
@@ -139,7 +139,8 @@ def collect(source: Source, target: Target, quarantine: Quarantine, progress: Pr
     started = time.perf_counter()
     before = Counter(quarantine.counts)
     jobs = [_job(role, part, file) for role, part in source.mapping.parts() for file in source.files_of(part)]
-    totals = [None if job.part.one_per else job.reader.total() for job in jobs]
+    # The topics are made of a file that the items are read from too; they are few, and progress leaves them out.
+    totals = [None if job.part.one_per else job.reader.total() for job in jobs if job.role != "topics"]
     total = None if None in totals else sum(rows or 0 for rows in totals)
     sums: Counter[str] = Counter()
     already: list[str] = []
@@ -152,9 +153,9 @@ def collect(source: Source, target: Target, quarantine: Quarantine, progress: Pr
         for chunk in () if mark.done else _chunks(job, mark.next):
             sums.update(_take(job, chunk, target, quarantine))
             mark = _Mark(chunk.next, chunk.last)
-            if progress is not None:
+            if progress is not None and job.role != "topics":
                 progress(behind + mark.next.row, total)
-        behind += mark.next.row
+        behind += mark.next.row if job.role != "topics" else 0
     return CollectReport(
         source=source.name,
         **sums,

@@ -1,6 +1,6 @@
 """The mapping language: how the columns of somebody's files become events, written in TOML.
 
-A mapping has tables ``[[items]]``, ``[[users]]`` and ``[[events]]``; each says which files it reads and where
+A mapping has tables ``[[items]]``, ``[[topics]]``, ``[[users]]`` and ``[[events]]``; each says which files it reads and where
 every event field comes from. A bare text is the name of a column. Everything else is one of a few steps,
 taken in the order in which the rule lists them. docs/reference/mapping.md shows each.
 """
@@ -21,10 +21,10 @@ from penchant.clock import parse_moment
 from penchant.domain.event import PAYLOAD_FIELDS
 from penchant.errors import ConfigError, SourceError
 
-Role: TypeAlias = Literal["items", "users", "events"]
+Role: TypeAlias = Literal["items", "topics", "users", "events"]
 """What a part of a mapping tells of; read in this order, so that the catalogue is there before the deeds."""
 
-ROLES: tuple[Role, ...] = ("items", "users", "events")
+ROLES: tuple[Role, ...] = ("items", "topics", "users", "events")
 Encoding: TypeAlias = Literal["utf-8", "utf-8-sig", "latin-1", "cp1252", "gb18030"]
 _HOLE = re.compile(r"\{([^{}]+)\}")
 
@@ -249,7 +249,7 @@ class Part(_Strict):
 
     event_id: TextRule | None = None
     type: Annotated[ChosenText, BeforeValidator(_column)] | None = None
-    """Left out: ``item`` and ``user`` in parts of that role."""
+    """Left out: ``item``, ``topic`` and ``user`` in parts of that role."""
     user_id: TextRule | None = None
     item_id: TextRule | None = None
     at: TimeRule | None = None
@@ -262,11 +262,14 @@ class Part(_Strict):
     text: TextRule | None = None
     target: TextRule | None = None
     purpose: TextRule | None = None
+    scope: TextRule | None = None
+    until: TextRule | None = None
+    parent: TextRule | None = None
     attributes: Named = {}
     facts: Named = {}
     context: Named = {}
     payload: TextRule | None = None
-    """A JSON object, instead of ``title`` to ``context``."""
+    """A JSON object, instead of the fields that the log keeps in it."""
 
     def rules(self) -> Iterator[tuple[str, Text | Number | Time | Topics]]:
         """Yield ``(field, rule)`` of every field that has one."""
@@ -308,18 +311,18 @@ class Mapping(_Strict):
     """What the data are, from whom, under which licence."""
     origin: Origin | None = None
     items: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
+    topics: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
     users: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
     events: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Mapping:
-        if not (self.items or self.users or self.events):
-            raise ValueError("a mapping needs [[items]], [[users]] or [[events]]")
+        if not any(getattr(self, role) for role in ROLES):
+            raise ValueError("a mapping needs [[items]], [[topics]], [[users]] or [[events]]")
         for role, part in self.parts():
-            needed = {"items": ("item_id",), "users": ("user_id",), "events": ("type",)}[role]
-            for name in needed:
-                if getattr(part, name) is None:
-                    raise ValueError(f"[[{role}]] of {part.file!r} needs {name}")
+            needed = {"items": "item_id", "topics": "topics", "users": "user_id", "events": "type"}[role]
+            if getattr(part, needed) is None:
+                raise ValueError(f"[[{role}]] of {part.file!r} needs {needed}")
             if part.payload and any(getattr(part, name) for name in PAYLOAD_FIELDS):
                 known = ", ".join(PAYLOAD_FIELDS)
                 raise ValueError(f"[[{role}]] of {part.file!r}: give either payload, or {known}")
@@ -354,7 +357,7 @@ class Mapping(_Strict):
             raise ConfigError(f"{where}: {place}: {first['msg']}; see docs/reference/mapping.md") from error
 
     def parts(self) -> Iterator[tuple[Role, Part]]:
-        """Yield ``(role, part)`` in the order in which they are read: items, users, events."""
+        """Yield ``(role, part)`` in the order in which they are read: items, topics, users, events."""
         for role in ROLES:
             for part in getattr(self, role):
                 yield role, part

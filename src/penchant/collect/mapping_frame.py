@@ -35,7 +35,7 @@ from penchant.collect.mapping import (
 from penchant.domain.event import PAYLOAD_FIELDS
 from penchant.errors import SourceError
 
-_ROLE_TYPE: dict[Role, str] = {"items": "item", "users": "user", "events": ""}
+_ROLE_TYPE: dict[Role, str] = {"items": "item", "topics": "topic", "users": "user", "events": ""}
 
 _Column = tuple[pl.Expr, pl.DataType]
 
