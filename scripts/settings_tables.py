@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from penchant.config import Settings
+from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import TrackerConfig
 from penchant.process.label import LabelConfig
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
@@ -20,6 +21,7 @@ from penchant.recommend.pipeline import PipelineConfig
 def components() -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield ``(name under [components], Config)`` of everything that the settings reach."""
     yield "tracker", TrackerConfig
+    yield "statements", StatementsConfig
     yield "label", LabelConfig
     yield "pipeline", PipelineConfig
     for registry in (SOURCES, RANKERS, RERANKERS):
