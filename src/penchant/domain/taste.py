@@ -38,7 +38,7 @@ class TasteConfig(BaseModel):
     """Groups of a user's items at most."""
     apart: float = Field(default=1.0, gt=0)
     """Groups further apart than this (Ward's distance; 1.41 between two unrelated items) stay apart where they may."""
-    max_items: int = Field(default=200, ge=1, le=1000)
+    max_items: int = Field(default=100, ge=1, le=1000)
     """Of the user's items that many, those that weigh most, are put into groups."""
     fast_share: float = Field(default=0.5, ge=0)
     """Weight of nearness to the fast view when items are looked for; that of the groups is 1 together."""

@@ -54,12 +54,14 @@ class NearTaste:
         self.vectors = ItemVectors.of(item, rows)
 
     def _parts(self, query: Query, vector: Float32Array) -> tuple[TasteReading, Float32Array]:
-        """Return the taste, and each direction's part of the scores of some vectors, groups first, shape (n, groups + 1)."""
+        """Return the taste, and the part of each direction in the scores of vectors, groups first, shape (groups + 1, n)."""
         reading = query.taste(self.vectors, self.config)
         directions = [medoid.direction for medoid in reading.medoids] + [reading.fast]
         weight = np.array([medoid.share for medoid in reading.medoids] + [self.config.fast_share], np.float32)
-        nearness = np.maximum(vector @ np.array(directions, np.float32).T, 0.0)  # (n, groups + 1)
-        return reading, weight * nearness**2
+        nearness = np.array(directions, np.float32) @ vector.T  # (groups + 1, n)
+        np.maximum(nearness, 0.0, out=nearness)
+        nearness *= nearness
+        return reading, weight[:, None] * nearness
 
     def candidates(self, query: Query, n: int) -> Candidates:
         """Return the allowed items that lie nearest to the user's taste."""
@@ -69,7 +71,7 @@ class NearTaste:
             return nothing
         known = int(np.searchsorted(vectors.item, size))  # asked with a catalogue from before the fit
         item: IntArray = vectors.item[:known].astype(np.int64)
-        score: FloatArray = self._parts(query, vectors.vector[:known])[1].sum(axis=1).astype(np.float64)
+        score: FloatArray = self._parts(query, vectors.vector[:known])[1].sum(axis=0).astype(np.float64)
         best = top_n(np.where(query.allowed[item] & (score > 0), score, -np.inf), n)
         return Candidates(item[best], score[best])
 
@@ -77,7 +79,7 @@ class NearTaste:
         """Return the item in the middle of the user's group that lies nearest, by its share."""
         place = int(self.vectors.places(np.array([item]))[0])
         reading, parts = self._parts(query, self.vectors.vector[[place]])
-        medoid = reading.medoids[int(np.argmax(parts[0, :-1]))]
+        medoid = reading.medoids[int(np.argmax(parts[:-1, 0]))]
         when = from_s(float(query.history.last_at[query.history.item == medoid.item][0]))
         if medoid.item == item:
             return Because(f"In the middle of {medoid.members.size} items that you took, last {when:%Y-%m-%d}", (item,))
