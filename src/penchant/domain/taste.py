@@ -72,6 +72,9 @@ class ItemVectors:
             rows: One finite row for each, shape ``(n, d)``.
             given: Whether they come from outside.
 
+        Returns:
+            The vectors, in the order of item numbers.
+
         Raises:
             ConfigError: When shapes do not fit, a value is not finite, or an item is named twice.
         """

@@ -28,6 +28,9 @@ def read_taste(history: History, vectors: ItemVectors, at: float, config: TasteC
         at: The moment, seconds since 1970.
         config: Half-lives and limits.
 
+    Returns:
+        Two directions and the evidence behind them, and the groups, heaviest first; all empty where nothing is known.
+
     Source:
         Pal et al., "PinnerSage: multi-modal user embedding framework for recommendations at Pinterest", KDD 2020,
         section 4: Ward's groups, medoids, decayed importance. The limit of groups and the two directions are ours.
