@@ -23,8 +23,8 @@ class NearTaste:
 
     Source:
         Pal et al., "PinnerSage: multi-modal user embedding framework for recommendations at Pinterest", KDD 2020,
-        section 4. There the medoid of a group is looked up; here the mean of the group, which found more on three data
-        sets (docs/experiments/LOG.md).
+        section 4. There the medoid of a group is looked up; here the mean of the group, which found as much or more
+        (docs/experiments/LOG.md).
     """
 
     name = "taste"
