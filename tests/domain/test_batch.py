@@ -149,3 +149,22 @@ def test_a_vocabulary_gives_each_name_one_number():
     assert "d" not in vocabulary
     assert vocabulary.numbers(["c", "x", "a"]).tolist() == [2, -1, 0]
     assert vocabulary.numbers([]).dtype == np.int32
+
+
+def test_parents_are_numbered_where_their_row_stands():
+    rows = as_rows(
+        [
+            {"event_id": "1", "type": "view", "user_id": "ann", "item_id": "x", "topics": ["a"], "at": 1},
+            {"event_id": "2", "type": "view", "user_id": "ann", "item_id": "x", "topics": ["b"], "at": 2},
+            {"event_id": "3", "type": "topic", "topics": ["a"], "parent": "p", "at": 3},
+            {"event_id": "4", "type": "topic", "topics": ["c"], "parent": "q", "at": 4},
+            {"event_id": "5", "type": "topic", "topics": ["a"], "parent": "q", "at": 5},
+            {"event_id": "6", "type": "search", "user_id": "ann", "topics": ["d"], "payload": {"parent": "r"}, "at": 6},
+        ]
+    )
+    for batch in both(rows, np.arange(6) + 1):
+        assert batch.topics.ids == ["a", "b", "p", "c", "q", "d"]
+        groups = batch.groups("topic", frozenset({"topic"}))
+        assert {key: mine.tolist() for key, mine in groups} == {"a": [2, 4], "c": [3]}
+        assert sorted(batch.payloads) == [2, 3, 4]
+        assert batch.weight.tolist() == [0.25, 0.25, 0.0, 0.0, 0.0, 0.5]
