@@ -57,7 +57,7 @@ def printed(report, width=100):
 def test_json_has_exactly_the_documented_keys(report):
     document = json.loads(report.to_json())
     assert list(document) == [
-        *("data", "protocol", "commit", "seed", "config_hash", "data_hash", "created_at", "models", "notes")
+        *("data", "protocol", "commit", "seed", "config_hash", "data_hash", "created_at", "models", "notes", "sections")
     ]
     assert document["created_at"] == "2026-01-02T03:04:05+00:00"
     assert document["protocol"] == {"split": "last week", "n": 10, "seen": False}

@@ -77,6 +77,10 @@ def line_chart_svg(
     title: str,
     y_label: str,
     x_labels: Sequence[tuple[float, str]] = (),
+    *,
+    x_label: str = "",
+    x_log: bool = False,
+    y_log: bool = False,
 ) -> str:
     """Return an SVG line chart with one line a series, each named at its right end.
 
@@ -85,6 +89,9 @@ def line_chart_svg(
         title: What the chart shows, also its text alternative.
         y_label: What y is, with its unit.
         x_labels: Where the x axis is marked and with what, such as dates; round numbers where empty.
+        x_label: What x is, with its unit; nothing is said where empty.
+        x_log: Draw x on a logarithmic axis; points that are not above 0 are left out.
+        y_log: Draw y on one likewise.
 
     Returns:
         One ``<svg>`` element that may stand in a page or in a file of its own.
@@ -92,13 +99,20 @@ def line_chart_svg(
     >>> line_chart_svg({"coffee": [(0.0, 0.2), (1.0, 0.4)]}, "Interest", "share").count("<circle")
     1
     """
+    said = "; ".join(_said_line(name, line) for name, line in series.items())
+    series = {name: [_scaled(point, x_log, y_log) for point in line] for name, line in series.items()}
     points = [point for line in series.values() for point in line if math.isfinite(point[1])]
     frame = _Frame(
         x=_range([x for x, _ in points]),
-        y=_range([0.0, *(y for _, y in points)]),
+        y=_range([*([] if y_log else [0.0]), *(y for _, y in points)]),
         bottom=max(290.0, _TOP + _LABEL_HEIGHT * len(series)),
     )
-    parts = [_label(_LEFT, _TOP - 16.0, y_label, longest=90), *_axes(frame, x_labels)]
+    if x_log and not x_labels:
+        x_labels = _decades(*frame.x)
+    y_labels = _decades(*frame.y) if y_log else [(tick, f"{tick:.6g}") for tick in _ticks(*frame.y)]
+    parts = [_label(_LEFT, _TOP - 16.0, y_label, longest=90), *_axes(frame, x_labels, y_labels)]
+    if x_label:
+        parts.append(_label(_RIGHT, frame.bottom + 32.0, x_label, anchor="end", longest=90))
     ends: dict[str, float] = {}
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(series)}
     for number, (name, line) in enumerate(series.items()):
@@ -112,8 +126,7 @@ def line_chart_svg(
         # The name keeps the text colour, for small letters need its contrast; its leader has the line's.
         parts.append(_polyline([(_RIGHT + 4.0, ends[name]), (_RIGHT + 14.0, y)], colours[name], "none"))
         parts.append(_label(_RIGHT + 18.0, y, name))
-    said = "; ".join(_said_line(name, line) for name, line in series.items())
-    return _svg(parts, frame.bottom + 26.0, title, said)
+    return _svg(parts, frame.bottom + (44.0 if x_label else 26.0), title, said)
 
 
 def terminal_chart(
@@ -228,11 +241,30 @@ def _spread(ends: Mapping[str, float], top: float, bottom: float) -> dict[str, f
     return dict(zip(order, places, strict=True))
 
 
-def _axes(frame: _Frame, x_labels: Sequence[tuple[float, str]]) -> list[str]:
+def _scaled(point: tuple[float, float], x_log: bool, y_log: bool) -> tuple[float, float]:
+    """Return the point on its axes; y is NaN where it has no place on a logarithmic one."""
+    x, y = point
+    if (x_log and x <= 0) or (y_log and y <= 0):
+        return (math.log10(x) if x_log and x > 0 else 0.0 if x_log else x), math.nan
+    return math.log10(x) if x_log else x, math.log10(y) if y_log else y
+
+
+def _decades(low: float, high: float) -> list[tuple[float, str]]:
+    """Return marks of a logarithmic axis between two powers of ten: 1, 2 and 5 where there is room, else 1."""
+    steps = (1, 2, 5) if high - low <= 2.5 else (1,)
+    marks = [
+        (power + math.log10(step), f"{step * 10.0**power:.6g}")
+        for power in range(math.floor(low), math.ceil(high) + 1)
+        for step in steps
+    ]
+    return [mark for mark in marks if low - 1e-9 <= mark[0] <= high + 1e-9]
+
+
+def _axes(frame: _Frame, x_labels: Sequence[tuple[float, str]], y_labels: Sequence[tuple[float, str]]) -> list[str]:
     parts: list[str] = []
-    for tick in _ticks(*frame.y):
+    for tick, text in y_labels:
         y = frame.at((frame.x[0], tick))[1]
-        parts += [_rule(_LEFT, y, _RIGHT, y), _label(_LEFT - 8.0, y, f"{tick:.6g}", anchor="end")]
+        parts += [_rule(_LEFT, y, _RIGHT, y), _label(_LEFT - 8.0, y, text, anchor="end")]
     for x, text in x_labels or [(tick, f"{tick:.6g}") for tick in _ticks(*frame.x)]:
         if frame.x[0] <= x <= frame.x[1]:
             parts.append(_upright(frame.at((x, 0.0))[0], _TOP, frame.bottom, text))

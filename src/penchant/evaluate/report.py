@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.console import Console
@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.errors import FormatError
-from penchant.evaluate.plots import interval_plot_svg
+from penchant.evaluate.plots import interval_plot_svg, line_chart_svg
 from penchant.evaluate.statistics import Interval
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -29,9 +29,18 @@ COSTS = ("fit_s", "peak_mb")
 """Columns of what a model took to train, shown behind its metrics."""
 
 LOWER_IS_BETTER = frozenset(
-    {"log_loss", "binary_log_loss", "brier", "binary_brier", "ece", "mae", "rmse", "gini", *COSTS}
+    {
+        *("log_loss", "binary_log_loss", "brier", "binary_brier", "ece", "mae", "rmse", "gini", *COSTS),
+        *("adapt_50", "adapt_50_q1", "adapt_50_q3", "adapt_80", "adapt_tv_50", "never_50", "never_80", "regret"),
+        *("forgetting", "away_50", "return_50", "burst_error", "gradual_50", "gradual_never_50", "gradual_regret"),
+        *("log_loss_shuffled", "nervousness", "delay_events", "delay_days"),
+        *("false_alarms_shuffled", "alarms_unspliced", "burst_alarms"),
+    }
 )
 """Columns in which the best value is the lowest; in all others it is the highest."""
+
+NEITHER_IS_BETTER = frozenset({"return_ratio", "long_ahead", "crossing_days"})
+"""Columns that describe a model without ranking it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,108 @@ class ModelResult:
             "fit_s": Interval.point(self.fit_s),
             "peak_mb": Interval.point(self.peak_mb),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines to be drawn: what x and y are, and the points of each line by growing x."""
+
+    title: str
+    """What the chart shows."""
+
+    x_label: str
+    """What x is, with its unit."""
+
+    y_label: str
+    """What y is, with its unit."""
+
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+    """Points ``(x, y)`` by name of the line."""
+
+    x_log: bool = False
+    """Whether x is drawn on a logarithmic axis."""
+
+    y_log: bool = False
+    """Whether y is."""
+
+    caption: str = ""
+    """What a reader has to know to read it, such as how many statements a point holds."""
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Return the chart as JSON values."""
+        return {
+            "title": self.title,
+            "x_label": self.x_label,
+            "y_label": self.y_label,
+            "lines": {name: [list(point) for point in line] for name, line in self.lines.items()},
+            "x_log": self.x_log,
+            "y_log": self.y_log,
+            "caption": self.caption,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One more table of an evaluation: the same models, another question."""
+
+    name: str
+    """One word, unique in its report."""
+
+    title: str
+    """What is asked, as a headline."""
+
+    models: Sequence[ModelResult]
+    """One entry a model that can answer, in the order of the table; costs are NaN."""
+
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
+    """How it was asked: samples, counts."""
+
+    notes: Sequence[str] = ()
+    """What a reader has to know to read the numbers rightly."""
+
+    charts: Sequence[Chart] = ()
+    """Drawn in the page, as points in the JSON document."""
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Return the section as JSON values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "facts": dict(self.facts),
+            "models": [
+                {"model": one.model, "metrics": {name: each.as_dict() for name, each in one.metrics.items()}}
+                for one in self.models
+            ],
+            "notes": list(self.notes),
+            "charts": [chart.as_dict() for chart in self.charts],
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Section:
+        """Return the section that `as_dict` wrote."""
+        return cls(
+            document["name"],
+            document["title"],
+            [
+                ModelResult(
+                    one["model"], {name: _interval(ends) for name, ends in one["metrics"].items()}, math.nan, math.nan
+                )
+                for one in document["models"]
+            ],
+            document["facts"],
+            document["notes"],
+            [
+                Chart(
+                    **{
+                        **chart,
+                        "lines": {
+                            name: [(_number(x), _number(y)) for x, y in line] for name, line in chart["lines"].items()
+                        },
+                    }
+                )
+                for chart in document["charts"]
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +204,9 @@ class Report:
     notes: Sequence[str] = ()
     """What a reader has to know to read the numbers rightly."""
 
+    sections: Sequence[Section] = ()
+    """Further tables."""
+
     def as_dict(self) -> dict[str, JsonValue]:
         """Return the document as JSON values; numbers that are not finite become None."""
         document: dict[str, JsonValue] = {
@@ -114,6 +228,7 @@ class Report:
                 for one in self.models
             ],
             "notes": list(self.notes),
+            "sections": [section.as_dict() for section in self.sections],
         }
         return {name: _finite(value) for name, value in document.items()}
 
@@ -141,7 +256,8 @@ class Report:
                 for one in document.pop("models")
             ]
             created_at = datetime.fromisoformat(document.pop("created_at"))
-            return cls(**document, created_at=created_at, models=models)
+            sections = [Section.from_dict(one) for one in document.pop("sections", [])]
+            return cls(**document, created_at=created_at, models=models, sections=sections)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FormatError(f"not an evaluation report: {error!r}") from error
 
@@ -153,8 +269,23 @@ def print_report(report: Report, console: Console) -> None:
     """
     console.print(Text(f"Evaluation of {_as_text(report.data)}", style="bold"))
     console.print(Text(", ".join(f"{name} {value}" for name, value in _provenance(report).items()), style="dim"))
-    columns = [_column(report.models, name) for name in _column_names(report.models)]
-    model_width = max([len("model"), *(len(one.model) for one in report.models)])
+    _print_tables(report.models, console)
+    for note in report.notes:
+        console.print(Text(f"Note: {note}"))
+    for section in report.sections:
+        console.print()
+        console.print(Text(section.title, style="bold"))
+        if section.facts:
+            facts = ", ".join(f"{name} {_as_text(value)}" for name, value in section.facts.items())
+            console.print(Text(facts, style="dim"))
+        _print_tables(section.models, console)
+        for note in section.notes:
+            console.print(Text(f"Note: {note}"))
+
+
+def _print_tables(models: Sequence[ModelResult], console: Console) -> None:
+    columns = [_column(models, name) for name in _column_names(models)]
+    model_width = max([len("model"), *(len(one.model) for one in models)])
     while columns:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("model", no_wrap=True)
@@ -165,11 +296,9 @@ def print_report(report: Report, console: Console) -> None:
             room -= _column_width(columns[0]) + 3
             cells.append(columns.pop(0))
             table.add_column(cells[-1][0], justify="right", no_wrap=True)
-        for row, one in enumerate(report.models):
+        for row, one in enumerate(models):
             table.add_row(Text(one.model), *(column[row + 1] for column in cells))
         console.print(table)
-    for note in report.notes:
-        console.print(Text(f"Note: {note}"))
 
 
 def html_report(report: Report) -> str:
@@ -177,29 +306,65 @@ def html_report(report: Report) -> str:
 
     It follows the reader's light or dark setting, and every plot carries its numbers as text.
     """
-    names = _column_names(report.models)
-    best = {name: _best(report.models, name) for name in names}
     title = escape(f"Evaluation of {_as_text(report.data)}")
-    facts = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _provenance(report).items())
+    notes = _html_notes(report.notes)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{_html_facts(_provenance(report))}"
+        f"{_html_table(report.models, 'Results')}{_html_plots(report.models)}"
+        f"{f'<h2>Notes</h2>{notes}' if notes else ''}"
+        f"{''.join(_html_section(section) for section in report.sections)}</main></body></html>\n"
+    )
+
+
+def _html_section(section: Section) -> str:
+    charts = "".join(
+        f"<h3>{escape(chart.title)}</h3>{_chart(chart)}{f'<p>{escape(chart.caption)}</p>' if chart.caption else ''}"
+        for chart in section.charts
+    )
+    facts = {name: _as_text(value) for name, value in section.facts.items()}
+    return (
+        f'<section id="{escape(section.name)}"><h2>{escape(section.title)}</h2>{_html_facts(facts)}'
+        f"{_html_table(section.models, section.title)}{_html_notes(section.notes)}{charts}"
+        f"<details><summary>A plot of each column</summary>{_html_plots(section.models)}</details></section>"
+    )
+
+
+def _html_facts(facts: Mapping[str, str]) -> str:
+    return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in facts.items())}</dl>"
+
+
+def _html_notes(notes: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else ""
+
+
+def _html_table(models: Sequence[ModelResult], label: str) -> str:
+    names = _column_names(models)
+    best = {name: _best(models, name) for name in names}
     head = "".join(f'<th scope="col">{escape(_headline(name))}</th>' for name in names)
     rows = "".join(
         f'<tr><th scope="row">{escape(one.model)}</th>'
         + "".join(_html_cell(one.columns().get(name), name, best[name]) for name in names)
         + "</tr>"
-        for one in report.models
+        for one in models
     )
-    metrics = [name for name in names if name not in COSTS]
-    plots = "".join(f"<h2>{escape(_headline(name))}</h2>{_plot(report.models, name)}" for name in metrics)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1><dl>{facts}</dl>"
-        f'<div class="wide" role="region" aria-label="Results" tabindex="0"><table>'
+        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0"><table>'
         f"<caption>The best value of each column is bold; ↑ higher is better, ↓ lower is better; "
         f"in brackets the interval.</caption>"
         f'<thead><tr><th scope="col">model</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"{plots}{f'<h2>Notes</h2><ul>{notes}</ul>' if notes else ''}</main></body></html>\n"
+    )
+
+
+def _html_plots(models: Sequence[ModelResult]) -> str:
+    metrics = [name for name in _column_names(models) if name not in COSTS]
+    return "".join(f"<h3>{escape(_headline(name))}</h3>{_plot(models, name)}" for name in metrics)
+
+
+def _chart(chart: Chart) -> str:
+    return line_chart_svg(
+        chart.lines, chart.title, chart.y_label, x_label=chart.x_label, x_log=chart.x_log, y_log=chart.y_log
     )
 
 
@@ -277,8 +442,12 @@ def _lower_is_better(name: str) -> bool:
     return name.partition("@")[0] in LOWER_IS_BETTER
 
 
+def _is_ranked(name: str) -> bool:
+    return name.partition("@")[0] not in NEITHER_IS_BETTER
+
+
 def _headline(name: str) -> str:
-    return f"{name} {'↓' if _lower_is_better(name) else '↑'}"
+    return f"{name} {'↓' if _lower_is_better(name) else '↑'}" if _is_ranked(name) else name
 
 
 def _known(models: Sequence[ModelResult], name: str) -> list[float]:
@@ -287,7 +456,7 @@ def _known(models: Sequence[ModelResult], name: str) -> list[float]:
 
 
 def _best(models: Sequence[ModelResult], name: str) -> float | None:
-    values = _known(models, name)
+    values = _known(models, name) if _is_ranked(name) else []
     return (min if _lower_is_better(name) else max)(values) if values else None
 
 
@@ -339,6 +508,8 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:.85rem;padding:.5rem 0}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child{text-align:left}
-h2{font-size:1.05rem;margin:1.5rem 0 .3rem}
+h2{font-size:1.3rem;margin:2.5rem 0 .3rem}
+h3{font-size:1.05rem;margin:1.5rem 0 .3rem}
+summary{margin:1rem 0;cursor:pointer}
 svg{max-width:100%;height:auto}
 """

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.math.arrays import FloatArray, IntArray
+from penchant.evaluate.metrics.probability import ece, equal_mass_bins
+from penchant.math.arrays import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,78 @@ def bootstrap_ratio(
     ratios = _resampled_ratios(tops, bottoms, rng, n_resamples)
     tail = (1.0 - level) / 2.0
     low, high = np.nanquantile(ratios, [tail, 1.0 - tail])
+    return Interval(value, float(low), float(high))
+
+
+def bootstrap_quantile(
+    values: FloatArray,
+    rng: np.random.Generator,
+    q: float = 0.5,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Return a quantile of ``values``, one a user, with its percentile interval under resampling of users.
+
+    Args:
+        values: Shape ``(n,)``; NaN where undefined, left out.
+        rng: Source of chance.
+        q: Which quantile, in ``[0, 1]``.
+        n_resamples: How many times the users are drawn.
+        level: Share of resamples inside the interval, in ``(0, 1)``.
+
+    >>> bootstrap_quantile(np.array([2.0, 2.0, 2.0, np.nan]), np.random.default_rng(0))
+    Interval(value=2.0, low=2.0, high=2.0)
+    """
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return Interval.point(math.nan)
+    value = float(np.quantile(values, q))
+    if values.size < 2:
+        return Interval.point(value)
+    drawn = np.quantile(values[rng.integers(values.size, size=(n_resamples, values.size))], q, axis=1)
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    return Interval(value, float(low), float(high))
+
+
+def bootstrap_ece(
+    p: FloatArray,
+    happened: BoolArray,
+    users: IntArray,
+    rng: np.random.Generator,
+    n_bins: int = 20,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Return the expected calibration error of `ece` with its interval as in `bootstrap_mean`; the bins stay.
+
+    Chance only adds to an absolute distance, so resamples lie above the value where it is near 0.
+
+    Args:
+        p: Probability that it happens, in ``[0, 1]``, shape ``(n,)``.
+        happened: Whether it did, shape ``(n,)``.
+        users: User of each row, shape ``(n,)``.
+        rng: Source of chance.
+        n_bins: The most bins to make, >= 1.
+        n_resamples: How many times the users are drawn.
+        level: Share of resamples inside the interval, in ``(0, 1)``.
+
+    >>> p, happened = np.array([0.1, 0.1, 0.8, 0.8]), np.array([False, False, True, False])
+    >>> round(bootstrap_ece(p, happened, np.zeros(4, np.int64), np.random.default_rng(0), 2).value, 4)
+    0.2
+    """
+    value = ece(p, happened, n_bins)
+    _, row = np.unique(users, return_inverse=True)
+    n_users = int(row.max(initial=-1)) + 1
+    if n_users < 2:
+        return Interval.point(value)
+    bins = equal_mass_bins(p, n_bins)
+    gap = np.bincount(row * n_bins + bins, weights=p - happened, minlength=n_users * n_bins).reshape(n_users, n_bins)
+    count = np.bincount(row, minlength=n_users).astype(np.float64)
+    times = rng.multinomial(n_users, np.full(n_users, 1.0 / n_users), size=n_resamples).astype(np.float64)
+    errors = np.abs(times @ gap).sum(axis=1) / (times @ count)  # (R, U) @ (U, B)
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(errors, [tail, 1.0 - tail])
     return Interval(value, float(low), float(high))
 
 

@@ -21,6 +21,8 @@ from penchant.math.arrays import FloatArray, IntArray
 FALSE_ALARMS = 1e-3
 """The most alarms for each event of users whose topics were shuffled over time."""
 TUNING_EVENTS = 8000
+LEAST_HISTORY = 30
+"""Users with fewer events can hardly give an alarm; they would make every setting look quiet."""
 LEAST_EVENTS = 1000
 """With fewer shuffled events a rate of one in a thousand cannot be told: the detector keeps its own defaults."""
 KEPT = 1000
@@ -253,7 +255,9 @@ def _shuffled_users(training: Training) -> tuple[list[EventBatch], int]:
     """Return tuning users with their topics shuffled over time, up to a number of events, and that number."""
     rng = np.random.default_rng([training.seed, 22])
     groups = {
-        user_id: rows for user_id, rows in training.batch.groups("user", TOPIC_TYPES) if user_id in training.users
+        user_id: rows
+        for user_id, rows in training.batch.groups("user", TOPIC_TYPES)
+        if user_id in training.users and rows.size >= LEAST_HISTORY
     }
     users, total = [], 0
     for user_id in rng.permutation(sorted(groups)).tolist():

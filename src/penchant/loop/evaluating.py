@@ -13,21 +13,15 @@ import numpy as np
 
 from penchant.clock import from_us, isoformat, now
 from penchant.domain.batch import EventBatch
-from penchant.domain.moment import moments
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import ConfigError
 from penchant.evaluate.metrics.rating import absolute_error, squared_error
 from penchant.evaluate.ranking import Answers, compare, score_lists
-from penchant.evaluate.report import ModelResult, Report, current_commit, peak_mb
+from penchant.evaluate.report import ModelResult, Report, Section, current_commit, peak_mb
 from penchant.evaluate.statistics import bootstrap_mean
-from penchant.evaluate.tracking import ask, score
-from penchant.interest import TOPIC_MODELS
-from penchant.interest.histogram import TOPIC_TYPES
-from penchant.interest.prequential import Training
 from penchant.loop.fitting import interactions_of
 from penchant.math.arrays import BoolArray, Int32Array, IntArray
 from penchant.process.split import time_quantiles
-from penchant.profile.population import TopicPopulation, by_day
 from penchant.recommend import RATINGS
 
 if TYPE_CHECKING:
@@ -98,7 +92,7 @@ class Evaluation:
         if not taken.user.size:
             raise ConfigError("nobody took anything after the cut; give a larger share to test")
         seen = recommender.seen_allowed
-        users = self._sample(np.unique(taken.user), max_users)
+        users = self.sample(np.unique(taken.user), max_users)
         if protocol == "global_time":
             answers = self._ask_once(engine, later_batch, users, cut_us / 1e6, n)
         else:
@@ -124,7 +118,7 @@ class Evaluation:
             for name, metrics in sorted(scored.items(), key=lambda row: -row[1][f"ndcg@{n}"].value)
         ]
         engine.close()
-        return self._report(
+        return self.report(
             results,
             {
                 "kind": "ranking",
@@ -178,70 +172,34 @@ class Evaluation:
             pending.extend(rows.tolist())
         return answers
 
-    def tracking(self, test: float = 0.25, max_users: int | None = None) -> Report:
-        """Return the tracking table: the tracker against static, popularity, last-k and the best moving average.
+    def tracking(
+        self,
+        test: float = 0.25,
+        max_users: int | None = None,
+        models: Sequence[str] = (),
+        pairs: int = 150,
+        activity: bool = True,
+    ) -> Report:
+        """Return the tracking tables: the tracker against plain models and detectors of change.
 
         Every model is tuned on what came before the cut only, asked before every event after it, and learns the event
-        afterwards.
+        afterwards. Further tables ask about activity within days, about short-term and long-term interest, and about
+        users that were spliced together from two.
 
         Args:
             test: Share of the events that are scored.
             max_users: Ask a random sample of users; None for all.
+            models: Names of topic models; none for all. ``static`` and ``ema`` are always asked.
+            pairs: Spliced pairs of users at most; 0 leaves those tables out.
+            activity: Whether to ask every week which topics will be active.
+
+        Raises:
+            ConfigError: When no event has a topic.
+            UnknownNameError: When there is no such model.
         """
-        tune_us, cut_us = time_quantiles(self.frame, test, test)
-        topics = Vocabulary()
-        batch = EventBatch.from_frame(self.frame, Vocabulary(), topics)
-        if not len(topics):
-            raise ConfigError("no event has a topic; label the items first")
-        config = self.make().tracker.config
-        half_life = config.population_half_life_days
-        days = {int(key): state for key, state in TopicPopulation().update({}, batch).items()}
-        population = by_day(days, half_life, len(topics))
-        cut_s = cut_us / 1e6
-        past = batch.select(np.flatnonzero(batch.at < cut_s))
-        active = [user_id for user_id, rows in past.groups("user", TOPIC_TYPES) if rows.size > 1]
-        tuners = {active[i] for i in self._sample(np.arange(len(active)), 400)}
-        self.progress("tune", 0, 1)
-        began = time.perf_counter()
-        training = Training(past, population, tune_us / 1e6, frozenset(tuners), self.seed, len(topics))
-        _ = training.evidence
-        shared_s = time.perf_counter() - began
-        asked_users = [user_id for user_id, *_ in moments(batch, cut_s, TOPIC_TYPES)]
-        chosen = {asked_users[i] for i in self._sample(np.arange(len(asked_users)), max_users)}
-        replay = list(moments(batch, cut_s, TOPIC_TYPES, chosen))
-        asked, fit_s, settings = {}, {}, {}
-        for number, name in enumerate(TOPIC_MODELS):
-            self.progress("ask", number, len(TOPIC_MODELS))
-            model = TOPIC_MODELS[name]()
-            began = time.perf_counter()
-            model.fit(training)
-            fit_s[name] = shared_s + time.perf_counter() - began
-            settings[name] = model.settings
-            asked[name] = ask(model, batch, replay, population)
-        scored = score(asked, "static", np.random.default_rng([self.seed, 11]))
-        results = [
-            ModelResult(name, metrics, fit_s[name], peak_mb(), settings[name])
-            for name, metrics in sorted(scored.items(), key=lambda row: row[1]["log_loss"].value)
-        ]
-        return self._report(
-            results,
-            {
-                "kind": "tracking",
-                "split": "global_time",
-                "leaks": False,
-                "tuned_from": isoformat(from_us(tune_us)),
-                "cut": isoformat(from_us(cut_us)),
-                "topics": len(topics),
-                "asked": int(asked["static"].p.size),
-                "users": len(replay),
-                "population_half_life_days": half_life,
-                "interval": "95 %, bootstrap over users, 1000 resamples",
-            },
-            [
-                "log_loss is in nats for each (event, topic) pair, an event's topics sharing weight 1",
-                "the population is that of the days before the day of the question",
-            ],
-        )
+        from penchant.loop.tracking import Plan, track
+
+        return track(self, Plan(test, max_users, tuple(models), pairs, activity))
 
     def ratings(self, test: float = 0.1) -> Report:
         """Return the table of rating predictors: fitted on the ratings before a cut in time, asked about those after it.
@@ -276,7 +234,7 @@ class Evaluation:
                 "rmse": bootstrap_mean(squared_error(batch.value[late], said), users, rng).transformed(math.sqrt),
             }
             results.append(ModelResult(name, metrics, fit_s, peak_mb()))
-        return self._report(
+        return self.report(
             sorted(results, key=lambda one: one.metrics["rmse"].value),
             {
                 "kind": "ratings",
@@ -290,12 +248,20 @@ class Evaluation:
             ["errors are on the data set's own scale"],
         )
 
-    def _sample(self, values: IntArray, n: int | None) -> set[int]:
+    def sample(self, values: IntArray, n: int | None) -> set[int]:
+        """Return ``n`` of the values at random, all of them where there are no more."""
         if n is None or values.size <= n:
             return set(values.tolist())
         return set(np.random.default_rng([self.seed, 12]).choice(values, n, replace=False).tolist())
 
-    def _report(self, results: list[ModelResult], protocol: dict[str, Any], notes: list[str]) -> Report:
+    def report(
+        self,
+        results: list[ModelResult],
+        protocol: dict[str, Any],
+        notes: list[str],
+        sections: Sequence[Section] = (),
+    ) -> Report:
+        """Return the document of what was measured, with seed, commit and hashes."""
         return Report(
             data=self.data,
             protocol=protocol,
@@ -306,6 +272,7 @@ class Evaluation:
             created_at=now(),
             models=results,
             notes=notes,
+            sections=sections,
         )
 
 

@@ -51,6 +51,17 @@ def tracking(
     mapping: MappingFile = None,
     test: Annotated[float, typer.Option(help="Share of the events that are scored.", min=0.001, max=0.9)] = 0.25,
     max_users: MaxUsers = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A topic model by name, may be given again; all when left out."),
+    ] = None,
+    splice: Annotated[
+        bool, typer.Option("--splice/--no-splice", help="Also splice users together and see who notices.")
+    ] = True,
+    pairs: Annotated[int, typer.Option("--pairs", help="Spliced pairs of users at most.", min=2)] = 150,
+    activity: Annotated[
+        bool, typer.Option("--activity/--no-activity", help="Also ask every week what will be active in time.")
+    ] = True,
     seed: Seed = 0,
     settings: SettingsFile = None,
     html: Html = None,
@@ -59,7 +70,7 @@ def tracking(
     """Compare topic models: ask before every event, learn after it, everything tuned on what came before."""
     with bars() as progress:
         evaluation = load(data_name, folder, mapping, settings, seed, progress)
-        report = evaluation.tracking(test, max_users)
+        report = evaluation.tracking(test, max_users, model or (), pairs if splice else 0, activity)
     _show(report, html, as_json)
 
 

@@ -127,6 +127,18 @@ class Reliability:
     """Statements in each bin, shape ``(B,)``, all >= 1."""
 
 
+def equal_mass_bins(p: FloatArray, n_bins: int) -> IntArray:
+    """Return the bin of each probability, 0 to ``n_bins - 1``; equal probabilities always share one, shape ``(n,)``.
+
+    >>> equal_mass_bins(np.array([0.8, 0.1, 0.1, 0.9]), 2)
+    array([1, 0, 0, 1])
+    """
+    if not p.size:
+        return np.empty(0, dtype=np.int64)
+    edges = np.quantile(p, np.arange(1, n_bins) / n_bins, method="higher")
+    return np.searchsorted(edges, p, side="right")
+
+
 def reliability(p: FloatArray, happened: BoolArray, n_bins: int = 15) -> Reliability:
     """Return the reliability table of ``p`` in at most ``n_bins`` bins of equal mass.
 
@@ -147,8 +159,7 @@ def reliability(p: FloatArray, happened: BoolArray, n_bins: int = 15) -> Reliabi
     """
     if p.size == 0:
         return Reliability(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
-    edges = np.quantile(p, np.arange(1, n_bins) / n_bins, method="higher")
-    bins = np.searchsorted(edges, p, side="right")
+    bins = equal_mass_bins(p, n_bins)
     count = np.bincount(bins, minlength=n_bins)
     used = count > 0
     stated = np.bincount(bins, weights=p, minlength=n_bins)[used] / count[used]
