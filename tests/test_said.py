@@ -55,11 +55,11 @@ def shop(open_engine):
     return opened
 
 
-def interest(engine, topic, user="ann", at=day(20), **kwargs):
+def interest(engine, topic, user="ann", at="2026-01-20", **kwargs):
     return next((one for one in engine.interests(user, 50, at, **kwargs) if one.topic == topic), None)
 
 
-def items(engine, user="ann", at=day(20), n=20):
+def items(engine, user="ann", at="2026-01-20", n=20):
     return [one.item_id for one in engine.recommend(user, n, at)]
 
 
@@ -122,9 +122,8 @@ def test_lists_follow_what_is_said(shop):
     engine = shop()
     before = items(engine)
     engine.say("ann", "green tea", at=day(20))
-    after = engine.recommend("ann", 20, day(20))
-    places = [[one for one in order if one in ("g1", "g2")][0] for order in (before, [one.item_id for one in after])]
-    assert [one.item_id for one in after].index(places[1]) < before.index(places[0])
+    after = items(engine)
+    assert min(after.index("g1"), after.index("g2")) < min(before.index("g1"), before.index("g2"))
     top = engine.recommend("ann", 1, day(20), strategy="interest", exclude=["c1", "c2"])[0]
     assert top.item_id in ("g1", "g2")
     assert top.reason == "You said that you like green tea"
@@ -199,7 +198,7 @@ def test_settings_decide_how_it_fades(shop):
     engine = shop(statements={"always_half_life_days": 10})
     engine.say("ann", "bread", at=day(1))
     assert interest(engine, "bread", at=day(11)).stated == pytest.approx(0.5)
-    with pytest.raises(ConfigError, match="components.statements.now_half_life_days"):
+    with pytest.raises(ConfigError, match=r"components\.statements\.now_half_life_days"):
         shop(statements={"now_half_life_days": -1})
 
 
@@ -255,7 +254,7 @@ def test_interests_by_level(shop):
         (one.topic, one.probability, one.evidence) for one in leaves
     ]
     assert len(top[0].evidence) == 3
-    assert [event.item_id for event in top[0].evidence][0] in ("g1", "b2")
+    assert top[0].evidence[0].item_id in ("g1", "b2")
     shares = [event.share for event in top[0].evidence]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == pytest.approx(1 / 8, abs=0.01)  # eight purchases of about the same age

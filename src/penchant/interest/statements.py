@@ -118,16 +118,18 @@ def apply_statements(
     silenced = np.zeros(spoken.size, dtype=np.bool_)
     for row in np.flatnonzero(spoken & passing):
         silenced |= ~passing & (said.topic == said.topic[row]) & (strength * strength[row] < 0)
-    members = {int(topic): _members(int(topic), parents) for topic in np.unique(said.topic[spoken])}
+    alone = np.ones(spoken.size, dtype=np.bool_) if parents is None else ~np.isin(said.topic, parents)
 
     def changed(view: FloatArray, rows: BoolArray) -> FloatArray:
         lowered = view.copy()
-        chosen = np.flatnonzero(rows)
-        for row in chosen[strength[chosen] < 0]:
-            lowered[members[int(said.topic[row])]] *= max(LEAST, 1.0 + strength[row])
+        less, more = rows & (strength < 0), rows & (strength > 0)
+        np.multiply.at(lowered, said.topic[less & alone], np.maximum(LEAST, 1.0 + strength[less & alone]))
+        for row in np.flatnonzero(less & ~alone):
+            lowered[_members(int(said.topic[row]), parents)] *= max(LEAST, 1.0 + strength[row])
         top, raised = lowered.max(), lowered.copy()
-        for row in chosen[strength[chosen] > 0]:
-            mine = members[int(said.topic[row])]
+        np.maximum.at(raised, said.topic[more & alone], strength[more & alone] * top)
+        for row in np.flatnonzero(more & ~alone):
+            mine = _members(int(said.topic[row]), parents)
             strongest = lowered[mine].max()
             lifted = lowered[mine] / strongest if strongest > 0 else np.ones(mine.size)
             raised[mine] = np.maximum(raised[mine], strength[row] * top * lifted)
