@@ -199,6 +199,8 @@ def test_every_type_needs_what_it_says(kind):
     whole = {"type": kind, "topics": ["tea"]} if kind == "topic" else whole
     assert validate(whole, NOW, LIMITS).type == kind
     without_item = {name: value for name, value in whole.items() if name != "item_id"}
+    if kind == "statement":
+        without_item["topics"] = ["tea"]
     if kind in ITEM_REQUIRED:
         with pytest.raises(EventError, match=f"no item_id, which {kind} needs"):
             validate(without_item, NOW, LIMITS)
@@ -247,6 +249,8 @@ def test_what_a_statement_may_say():
     assert row.payload == '{"scope":"now","until":"2026-01-02T05:04:05+01:00"}'
     assert take(type="statement", topics=["tea"], payload={"until": datetime(2027, 1, 1, tzinfo=UTC)}).payload
     assert take(type="view", scope="none of ours", until=3, parent=[]).payload  # only these two types have such rules
+    with pytest.raises(EventError, match="a statement needs topics, or an item that has some"):
+        take(type="statement", item_id=None, topics=[" "])
     assert said(scope="forever") == "unknown scope 'forever'; known: always, now, mute"
     assert said(scope=["now"]) == "unknown scope \"['now']\"; known: always, now, mute"
     assert said(value=1.5) == "the value of a statement is 1.5; from -1 to 1"

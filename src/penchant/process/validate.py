@@ -215,7 +215,9 @@ def _check(row: Row, limits: Limits) -> None:
 
 
 def _wrong_statement(row: Row) -> str | None:
-    """Return what is wrong with a statement's strength, scope or expiry, None when it is good."""
+    """Return what is wrong with a statement's topics, strength, scope or expiry, None when it is good."""
+    if row.topics is None and row.item_id is None:
+        return "a statement needs topics, or an item that has some"
     said = msgspec.json.decode(row.payload) if row.payload else {}
     scope = said.get("scope")
     if scope is not None and scope not in SCOPES:
