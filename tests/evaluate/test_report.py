@@ -17,7 +17,16 @@ from rich.console import Console
 from penchant.errors import FormatError
 from penchant.evaluate import report as report_module
 from penchant.evaluate.plots import COLOURS, interval_plot_svg, line_chart_svg, terminal_chart
-from penchant.evaluate.report import ModelResult, Report, current_commit, html_report, peak_mb, print_report
+from penchant.evaluate.report import (
+    Chart,
+    ModelResult,
+    Report,
+    Section,
+    current_commit,
+    html_report,
+    peak_mb,
+    print_report,
+)
 from penchant.evaluate.statistics import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -305,3 +314,78 @@ def test_commit_refuses_a_repository_that_only_surrounds_us(tmp_path, monkeypatc
 
 def test_peak_memory_is_plausible():
     assert 10 < peak_mb() < 100_000
+
+
+@pytest.fixture
+def longer(report):
+    measured = {"adapt_50": Interval(12.0, 10.0, 15.0), "return_ratio": Interval(0.5, 0.4, 0.6)}
+    other = {"adapt_50": Interval(8.0, 7.0, 9.0), "return_ratio": Interval(1.5, 1.4, 1.6)}
+    section = Section(
+        "change",
+        "How soon is <it> noticed?",
+        [ModelResult("tracker", measured, math.nan, math.nan), ModelResult("last_k", other, math.nan, math.nan)],
+        {"pairs": 40},
+        ["Not reached counts as the last."],
+        [Chart("Extra loss", "events", "nats", {"tracker": [(1.0, 0.5), (2.0, 0.25)]}, caption="Means over pairs.")],
+    )
+    return dataclasses.replace(report, sections=[section])
+
+
+def test_sections_survive_json(longer):
+    again = Report.from_json(longer.to_json())
+    assert again.to_json() == longer.to_json()
+    assert again.sections[0].models[1].metrics["adapt_50"] == Interval(8.0, 7.0, 9.0)
+    assert again.sections[0].charts[0].lines["tracker"] == [(1.0, 0.5), (2.0, 0.25)]
+    document = json.loads(longer.to_json())["sections"][0]
+    assert list(document) == ["name", "title", "facts", "models", "notes", "charts"]
+
+
+def test_a_report_from_before_sections_is_read(report):
+    document = json.loads(report.to_json())
+    del document["sections"]
+    assert Report.from_json(json.dumps(document)).sections == []
+
+
+@pytest.mark.parametrize("broken", [[{}], [{"name": "x"}], 3, [3]])
+def test_broken_sections_are_refused(report, broken):
+    document = json.loads(report.to_json()) | {"sections": broken}
+    with pytest.raises(FormatError):
+        Report.from_json(json.dumps(document))
+
+
+def test_sections_are_printed_below(longer):
+    text = printed(longer)
+    below = text[text.index("How soon is <it> noticed?") :]
+    for said in ("pairs 40", "adapt_50 ↓", "return_ratio", "12.00 ±2.50", "Note: Not reached"):
+        assert said in below
+    assert "return_ratio ↑" not in below
+    assert "fit_s" not in below
+
+
+def test_sections_are_part_of_the_page(longer):
+    page = html_report(longer)
+    assert "How soon is &lt;it&gt; noticed?" in page
+    assert "<it>" not in page
+    assert "<strong>8</strong>" in page  # fewer events are better
+    assert "<strong>0.5</strong> <small>[0.4" not in page  # neither is
+    assert "Means over pairs." in page
+    for svg in re.findall(r"<svg.*?</svg>", page):
+        ElementTree.fromstring(svg)  # noqa: S314 - our own page
+
+
+def test_a_logarithmic_chart_spaces_powers_of_ten_evenly():
+    line = [(0.001, 0.01), (0.1, 0.1), (10.0, 1.0), (0.0, 0.5)]
+    svg = line_chart_svg({"a": line}, "t", "y", x_label="days", x_log=True, y_log=True)
+    chart = ElementTree.fromstring(svg)  # noqa: S314 - our own chart
+    [points] = [one.get("points") for one in chart.iter(f"{SVG}polyline") if one.get("points").count(",") == 3]
+    xs, ys = zip(*[map(float, point.split(",")) for point in points.split()], strict=True)
+    assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1])
+    assert ys[1] - ys[0] == pytest.approx(ys[2] - ys[1])
+    texts = [one.text for one in chart.iter(f"{SVG}text")]
+    assert {"0.001", "0.1", "10", "days"} <= set(texts)
+    assert "lowest 0.01, highest 1" in chart.find(f"{SVG}desc").text
+
+
+@pytest.mark.parametrize("line", [[], [(0.0, 0.0)], [(1.0, 1.0)], [(-1.0, 2.0), (1.0, 2.0)]])
+def test_a_logarithmic_chart_of_nearly_nothing_is_still_a_chart(line):
+    ElementTree.fromstring(line_chart_svg({"a": line}, "t", "y", x_log=True, y_log=True))  # noqa: S314 - our own

@@ -6,7 +6,15 @@ import time
 import numpy as np
 import pytest
 
-from penchant.evaluate.statistics import Interval, bootstrap_mean, bootstrap_ratio, paired_difference
+from penchant.evaluate.metrics.probability import ece
+from penchant.evaluate.statistics import (
+    Interval,
+    bootstrap_ece,
+    bootstrap_mean,
+    bootstrap_quantile,
+    bootstrap_ratio,
+    paired_difference,
+)
 
 
 def draw_users(rng, n_users=150, n_queries=4, spread=1.0):
@@ -134,3 +142,33 @@ def test_transformed_keeps_the_ends_in_order():
     assert point.value == 2.0
     assert math.isnan(point.low)
     assert math.isnan(point.high)
+
+
+def test_a_quantile_has_the_interval_of_its_resamples():
+    values = np.arange(101.0)
+    interval = bootstrap_quantile(values, np.random.default_rng(0))
+    assert interval.value == 50.0
+    assert 30 < interval.low < 45
+    assert 55 < interval.high < 70
+    assert bootstrap_quantile(values, np.random.default_rng(0), 0.25).value == 25.0
+    assert math.isnan(bootstrap_quantile(np.array([np.nan]), np.random.default_rng(0)).value)
+    single = bootstrap_quantile(np.array([3.0, np.nan]), np.random.default_rng(0))
+    assert single.value == 3.0
+    assert math.isnan(single.low)
+
+
+def test_the_interval_of_a_calibration_error_holds_the_error_of_another_sample():
+    rng = np.random.default_rng(0)
+
+    def sample():
+        users = np.repeat(np.arange(200), 50)
+        p = rng.uniform(0.1, 0.6, users.size)
+        return p, rng.random(users.size) < p + 0.2, users
+
+    interval = bootstrap_ece(*sample(), np.random.default_rng(1))
+    assert interval.low < interval.value < interval.high
+    assert interval.value == pytest.approx(0.2, abs=0.02)
+    p, happened, _ = sample()
+    assert interval.low - 0.01 < ece(p, happened, 20) < interval.high + 0.01
+    assert math.isnan(bootstrap_ece(p[:5], happened[:5], np.zeros(5, np.int64), rng).low)
+    assert math.isnan(bootstrap_ece(p[:0], happened[:0], np.empty(0, np.int64), rng).value)

@@ -10,11 +10,17 @@ from test_baselines import N_TOPICS, flat, life
 
 from penchant.clock import DAY_S
 from penchant.interest import TOPIC_MODELS
-from penchant.interest.contract import SaysActivity, SaysChanges, SaysStrengths
 from penchant.interest.prequential import Training
 
 CUT = 160 * DAY_S
 LATER = 300 * DAY_S
+
+
+def able(method):
+    """Names of the models that have a method of the optional protocols."""
+    return pytest.mark.parametrize(
+        "model", sorted(n for n in TOPIC_MODELS if hasattr(TOPIC_MODELS[n], method)), indirect=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +103,8 @@ def test_nothing_after_the_moment_is_known(model, whole):
     )
 
 
+@able("active")
 def test_activity_is_a_probability_that_grows_with_the_horizon(model, whole):
-    if not isinstance(model, SaysActivity):
-        pytest.skip("says nothing of activity")
     for state in (None, model.update({}, whole)["u2"]):
         active = model.active(state, 240 * DAY_S, np.ones(N_TOPICS))
         assert active.shape == (3, N_TOPICS)
@@ -108,9 +113,8 @@ def test_activity_is_a_probability_that_grows_with_the_horizon(model, whole):
         assert (np.diff(active, axis=0) >= 0).all()
 
 
+@able("changes")
 def test_changes_lie_in_the_past_and_rise(model, whole):
-    if not isinstance(model, SaysChanges):
-        pytest.skip("detects no changes")
     for state in model.update({}, whole).values():
         changes = model.changes(state)
         assert (np.diff(changes) >= 0).all()
@@ -118,9 +122,8 @@ def test_changes_lie_in_the_past_and_rise(model, whole):
         assert (changes <= whole.at.max()).all()
 
 
+@able("strengths")
 def test_strengths_are_distributions(model, whole):
-    if not isinstance(model, SaysStrengths):
-        pytest.skip("does not tell short from long")
     for state in (None, model.update({}, whole)["u2"]):
         for strength in model.strengths(state, LATER, np.ones(N_TOPICS)):
             assert strength.shape == (N_TOPICS,)

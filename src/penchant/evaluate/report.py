@@ -32,7 +32,16 @@ LOWER_IS_BETTER = frozenset(
     {
         *("log_loss", "binary_log_loss", "brier", "binary_brier", "ece", "mae", "rmse", "gini", *COSTS),
         *("adapt_50", "adapt_50_q1", "adapt_50_q3", "adapt_80", "adapt_tv_50", "never_50", "never_80", "regret"),
-        *("forgetting", "away_50", "return_50", "burst_error", "gradual_50", "gradual_never_50", "gradual_regret"),
+        *(
+            "forgetting",
+            "away_50",
+            "return_50",
+            "return_level_50",
+            "burst_error",
+            "gradual_50",
+            "gradual_never_50",
+            "gradual_regret",
+        ),
         *("log_loss_shuffled", "nervousness", "delay_events", "delay_days"),
         *("false_alarms_shuffled", "alarms_unspliced", "burst_alarms"),
     }

@@ -588,11 +588,37 @@ def _back(
         return
     _adapt(out, "away_", number, stream, away, said, pair.second, spliced, own)
     _adapt(out, "return_", number, stream, home, said, pair.first, spliced, own)
+    _return(out, number, stream, (away, home), said, pair, spliced, own)
     a = spliced.own[pair.first]
     mine = stream.event_loss(said.p)[np.isin(stream.event_moment, home)]
     extra = mine - _losses_at(a, loss[pair.first], _match(stream, home, a))
     out.tally.add(f"forgetting@{SOON}", number, float(extra[:SOON].sum()), float(extra[:SOON].size))
     out.tally.add("forgetting", number, float(extra.sum()), float(extra.size))
+
+
+def _return(
+    out: Measured,
+    number: int,
+    stream: Stream,
+    phases: tuple[IntArray, IntArray],
+    said: Trace,
+    pair: Pair,
+    spliced: Spliced,
+    own: Mapping[str, Trace],
+) -> None:
+    """Take the events until a returned user is as near as half-way was at the first change; 0 for who remembers."""
+    gap = []
+    for moments, user_id in zip(phases, (pair.second, pair.first), strict=True):
+        target = own[user_id].p[_match(stream, moments, spliced.own[user_id])]
+        reference = spliced.reference[user_id]
+        gap.append(kl_nats(reference, said.p[moments]) - kl_nats(reference, target))
+    first, second = gap
+    if first[0] < LEAST_GAP:
+        return
+    count = stream.n_events[phases[1]]
+    near = np.flatnonzero(second <= 0.5 * first[0])
+    learned = np.cumsum(count) - count
+    out.tally.add("return_level_50", number, float(learned[near[0]]) if near.size else float(count.sum() + 1))
 
 
 def _burst(
@@ -690,6 +716,7 @@ def scores(one: Measured, rng: np.random.Generator) -> dict[str, dict[str, Inter
             "away_50": tally.quantile("away_adapt_50", rng),
             "return_50": tally.quantile("return_adapt_50", rng),
             "return_ratio": ratio,
+            "return_level_50": tally.quantile("return_level_50", rng),
         },
         "burst": {
             f"burst_error@{SOON}": tally.ratio(f"burst_error@{SOON}", rng),

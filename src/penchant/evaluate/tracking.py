@@ -127,8 +127,9 @@ def check_distribution(said: FloatArray) -> None:
 
 
 def is_among(said: FloatArray, topic: int, n: int = AMONG) -> bool:
-    """Return whether fewer than ``n`` topics are stronger."""
-    return int(np.count_nonzero(said > said[topic])) < n
+    """Return whether fewer than ``n`` topics are stronger, those that are as strong counted half."""
+    equal = int(np.count_nonzero(said == said[topic])) - 1
+    return int(np.count_nonzero(said > said[topic])) + equal / 2.0 < n
 
 
 def long_term(model: Any, state: Any, at: float, population: FloatArray) -> FloatArray:

@@ -226,7 +226,7 @@ class Kswin(Watched):
     """
 
     detector = "KSWIN"
-    settings_tried = tuple({"alpha": alpha, "seed": 0} for alpha in (5e-3, 1e-3, 2e-4, 3e-5, 1e-6))
+    settings_tried = tuple({"alpha": alpha, "seed": 0} for alpha in (5e-3, 1e-3, 2e-4, 3e-5, 1e-6, 1e-8, 1e-11))
 
     def window(self, detector: Any) -> int:
         """Return the size of the newest part that is compared with the rest."""
