@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_named(given, words):
         ({"tracker": {"speed": 1}}, "components.tracker.speed: .*known: half_lives_days"),
         ({"tracker": {"max_topics": 1}}, "components.tracker.max_topics"),
         ({"tracker": {"half_lives_days": [3, 2, 1]}}, "components.tracker: .*must rise"),
-        ({"tracker": {"half_lives_days": [1]}}, "components.tracker: .*short_view 2 is none of the 1"),
+        ({"tracker": {"half_lives_days": [1]}}, "components.tracker: .*short_view 1 is none of the 1"),
     ],
 )
 def test_a_wrong_option_of_a_component_is_named(given, words):

@@ -454,9 +454,7 @@ def _receipt(accepted: int, duplicates: int, late: int, refusals: list[Refusal])
 
 def _fold_version(learners: Iterable[str], config: TrackerConfig) -> str:
     """Return what states depend on beside the log; states of another version are folded anew."""
-    return (
-        f"{', '.join(sorted(learners))}; {config.half_lives_days} {config.negative_half_life_days} {config.max_topics}"
-    )
+    return f"{', '.join(sorted(learners))}; {config.fold_version}"
 
 
 def _storage(settings: Settings) -> tuple[Any, Any, Any]:

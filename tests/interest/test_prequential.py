@@ -114,4 +114,4 @@ def test_training_and_serving_see_the_same_numbers():
             served.extend(tracker.read(state, moment.at, population).probability[moment.topic])
             state = tracker.update({_user_id: state}, batch.select(moment.rows))[_user_id]
     assert len(served) == len(rows)
-    assert from_rows == pytest.approx(np.array(served), rel=1e-9)
+    assert from_rows == pytest.approx(np.array(served), rel=1e-6)

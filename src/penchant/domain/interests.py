@@ -57,6 +57,7 @@ class Interest:
         stated: What the user said of it and still holds, -1..1 after fading; None when nothing.
         stated_until: When that expires; None when it does not.
         muted: The user does not want to be shown it.
+        active: P(at least one event on it within 1, 7 and 30 days); None before ``fit``, and for whole branches.
     """
 
     topic: str
@@ -70,3 +71,4 @@ class Interest:
     stated: float | None = None
     stated_until: datetime | None = None
     muted: bool = False
+    active: tuple[float, float, float] | None = None

@@ -11,18 +11,18 @@ import numpy as np
 
 from penchant.errors import FormatError
 
-_DTYPES = {"f8", "f4", "i8", "i4", "i1", "b1"}
+_DTYPES = {"f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "b1"}
 _ARRAY = 1
 """Code of the MessagePack extension that holds an array: its type, shape and bytes."""
 
 
 def pack(format_number: int, fields: Mapping[str, Any]) -> bytes:
-    """Return ``fields`` (plain values and numpy arrays) as bytes.
+    """Return ``fields`` (plain values and numpy arrays, nested as they like) as bytes.
 
     >>> unpack(pack(1, {"a": np.arange(2, dtype=np.int32), "b": "x"}), 1)["a"]
     array([0, 1], dtype=int32)
     """
-    content = msgspec.msgpack.encode([format_number, {name: _plain(value) for name, value in fields.items()}])
+    content = msgspec.msgpack.encode([format_number, dict(fields)], enc_hook=_plain)
     return zlib.crc32(content).to_bytes(4, "big") + content
 
 
@@ -56,7 +56,7 @@ def _plain(value: Any) -> Any:
         parts = (kind, value.shape, np.ascontiguousarray(value).tobytes())
         # An extension type: no plain value, whatever names it holds, can be taken for an array.
         return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(parts))
-    return value
+    raise FormatError(f"cannot pack {type(value).__name__}; allowed: plain values and arrays")
 
 
 def _array(code: int, data: memoryview) -> Any:

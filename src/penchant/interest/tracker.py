@@ -1,4 +1,4 @@
-"""The tracker: evidence per topic at several half-lives, mixed into the probability of the next topic."""
+"""The tracker: evidence per topic at several half-lives, read as the probability of the next topic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,9 +17,29 @@ from penchant.domain.batch import EventBatch, Scope
 from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
 from penchant.domain.interests import Reading
 from penchant.domain.packing import pack, unpack
-from penchant.math.arrays import Float32Array, FloatArray, Int32Array
+from penchant.interest.activity import Activity
+from penchant.interest.features import Gathered, TopicFacts, feature_matrix
+from penchant.interest.layout import (
+    CAUTION,
+    EVIDENCE,
+    LAST_AT,
+    MAX_CHANGES,
+    N_SEEN,
+    NOVELTY,
+    RETURN_EVIDENCE,
+    RETURN_SURPRISE,
+    SURPRISE,
+    TODAY,
+    USER_SIZE,
+)
+from penchant.interest.network import Network
+from penchant.interest.seasons import Seasons
+from penchant.math.arrays import Float32Array, FloatArray, Int16Array, Int32Array, IntArray, UInt16Array, UInt32Array
 
-FORMAT = 1
+FORMAT = 2
+PARAMETERS_FORMAT = 2
+UNKNOWN = 1e-7
+"""Probability left for all topics together that nobody has touched so far."""
 
 
 class TrackerConfig(BaseModel):
@@ -26,16 +47,22 @@ class TrackerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    half_lives_days: tuple[float, ...] = (1.0, 3.0, 7.0, 21.0, 60.0, 180.0, 720.0)
+    half_lives_days: tuple[float, ...] = (3.0, 14.0, 60.0, 720.0)
     """Half-lives of the views in days, rising; the last is the long-term view."""
-    short_view: int = Field(default=2, ge=0)
-    """Which half-life is the short-term view."""
+    short_view: int = Field(default=1, ge=0)
+    """Which half-life is the short-term view, counted from 0."""
     negative_half_life_days: float = Field(default=90.0, gt=0)
     """Half-life of evidence against a topic."""
     population_half_life_days: float = Field(default=60.0, gt=0)
     """Half-life of the population prior."""
     max_topics: int = Field(default=256, ge=8)
     """Topics kept per user; beyond it the one with the least long-term evidence is forgotten."""
+    false_alarm_days: float = Field(default=365.0, ge=2)
+    """A user whose interests never change is taken to have changed once in this many active days at most, on average."""
+    change_odds: float = Field(default=0.02, gt=0, lt=1)
+    """Odds of a change at any moment, before anything speaks for it."""
+    day_topics: float = Field(default=12.0, gt=0)
+    """A day speaks for a change with the weight of this many topics at most, however much was done on it."""
 
     @model_validator(mode="after")
     def _views_are_in_order(self) -> TrackerConfig:
@@ -45,6 +72,14 @@ class TrackerConfig(BaseModel):
         if self.short_view >= len(days):
             raise ValueError(f"short_view {self.short_view} is none of the {len(days)} half-lives, counted from 0")
         return self
+
+    @property
+    def fold_version(self) -> str:
+        """Return what the states depend on; states folded under another version are folded anew."""
+        return (
+            f"{FORMAT} {self.half_lives_days} {self.negative_half_life_days} {self.max_topics} "
+            f"{self.false_alarm_days} {self.day_topics}"
+        )
 
 
 @dataclass(frozen=True)
@@ -56,21 +91,38 @@ class TrackerParameters:
         weights: Mixture weights over the half-lives by how much is known of the user, shape ``(B, K)``, rows sum to 1.
         strength: Weight of the population prior, in events, per half-life, shape ``(K,)``.
         edges: A user whose long-term evidence is at least ``edges[b]`` uses row ``b + 1``, shape ``(B - 1,)``.
+        facts: What is known of each topic as such; None before ``fit``.
+        scorer: Corrects the mixture by rhythm, recency and counts; None where the data did not support one.
+        seasons: How topics follow hour, weekday and context; None where the data did not show it.
+        activity: Says how likely a topic is within a horizon; None before ``fit``.
     """
 
     half_lives_days: FloatArray
     weights: FloatArray
     strength: FloatArray
     edges: FloatArray
+    facts: TopicFacts | None = None
+    scorer: Network | None = None
+    seasons: Seasons | None = None
+    activity: Activity | None = None
 
     def encode(self) -> bytes:
         """Return the parameters as bytes."""
-        return pack(FORMAT, {field.name: getattr(self, field.name) for field in fields(self)})
+        plain = {one.name: getattr(self, one.name) for one in fields(self)[:4]}
+        parts = {
+            name: None if part is None else part.encode()
+            for name in ("facts", "scorer", "seasons", "activity")
+            if (part := getattr(self, name)) is not None
+        }
+        return pack(PARAMETERS_FORMAT, {**plain, "parts": parts})
 
     @classmethod
     def decode(cls, data: bytes) -> TrackerParameters:
         """Return the parameters that ``encode`` wrote; ``FormatError`` when damaged."""
-        return cls(**unpack(data, FORMAT))
+        found = unpack(data, PARAMETERS_FORMAT)
+        parts = found.pop("parts")
+        kinds: dict[str, Any] = {"facts": TopicFacts, "scorer": Network, "seasons": Seasons, "activity": Activity}
+        return cls(**found, **{name: kinds[name].decode(part) for name, part in parts.items()})
 
     @classmethod
     def default(cls, half_lives_days: FloatArray) -> TrackerParameters:
@@ -83,37 +135,66 @@ class TrackerParameters:
 
 @dataclass(frozen=True, slots=True)
 class TrackerState:
-    """Evidence of one user, as of ``last_at``.
+    """Evidence of one user. What is kept of a topic is as of the topic's newest event.
 
     Attributes:
         topic: Topic numbers, shape ``(m,)``, in the order of their first event.
-        positive: Decayed evidence for each topic and half-life, shape ``(m, K)``.
-        negative: Decayed evidence against each topic, shape ``(m,)``.
-        last_at: Time of the newest event, seconds since 1970.
+        at: Time of the newest event on each topic, whole seconds since 1970, shape ``(m,)``.
+        evidence: For each topic the decayed evidence at each half-life, the decayed evidence against it, and the
+            undecayed evidence since the last change of interests, shape ``(m, K + 2)``.
+        count: For each topic on how many days it was touched since the last change, and since what may be the next one
+            began, shape ``(m, 2)``.
+        gap: Running mean of the logarithm of the days between touches, in steps of 1/2048, shape ``(m,)``.
+        regimes: For each earlier regime (up to three) the days and the undecayed evidence of each topic in it, shape
+            ``(m, 2 R)``.
+        user: Numbers of the user as such; see ``penchant.interest.layout``, shape ``(18,)``.
+        changes: When interests changed, seconds since 1970, the newest last, ``-inf`` where there was none, ``(8,)``.
     """
 
     topic: Int32Array
-    positive: Float32Array
-    negative: Float32Array
-    last_at: float
+    at: UInt32Array
+    evidence: Float32Array
+    count: UInt16Array
+    gap: Int16Array
+    regimes: Float32Array
+    user: FloatArray
+    changes: FloatArray
+
+    @property
+    def last_at(self) -> float:
+        """Return the time of the newest event, seconds since 1970."""
+        return float(self.user[LAST_AT])
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Mixture of exponentially forgetting topic histograms, shrunk to the population.
+    """Exponentially forgetting topic histograms, shrunk to the population, mixed, and corrected by rhythm.
 
     Per user and topic the evidence ``e_k`` is the sum of ``weight * 2**(-age / h_k)`` over the user's events, one sum
     per half-life ``h_k``. With ``E_k`` the sum over topics and ``q`` the population's distribution,
-    ``p_k(c) = (e_k(c) + s_k q(c)) / (E_k + s_k)`` and ``P(next = c) = sum_k w_k p_k(c)``. Evidence against a topic
-    (returns, dislikes, statements) divides its probability by ``1 + negative``.
+    ``p_k(c) = (e_k(c) + s_k q(c)) / (E_k + s_k)``, and ``m(c) = sum_k w_k p_k(c)``. A small network ``f``, the same for
+    every topic and user, sees the views, the time since the topic's last event against its usual gap, and what is known
+    of topic and user: ``P(next = c)`` is proportional to ``m(c) * exp(f(c))``, times what hour, weekday and context say.
+    Evidence against a topic (returns, dislikes) divides its probability by ``1 + negative``.
 
-    An event costs O(topics of the user x K); the state takes ``8 + 4 K`` bytes a topic. Late events enter with the
-    weight that they would have by now, so that order does not matter beyond rounding.
+    A change of interests is detected day by day. Let ``p0`` be the histogram of the days since the last change and
+    ``p1`` one that began later and is shrunk to ``p0``; the evidence for a change is the cumulative sum
+    ``S = max(0, S) + log p1 / p0`` over each day's topics, the challenger beginning anew whenever ``S`` is not above
+    zero. As ``p1`` is known before the day, ``p1 / p0`` has mean 1 under ``p0``, so that ``S >= log A`` happens on
+    average at most once in ``A`` active days while the topics follow ``p0`` (``A`` = ``false_alarm_days``). A day weighs
+    at most as ``day_topics`` topics, so one binge changes nothing. Each earlier regime is a challenger too: a return is
+    recognised without learning it again. Only the part of the evidence that the regimes in force can account for speaks
+    for the next topic; strengths and evidence shown are those of all events.
+
+    An event costs O(topics of the user + K); a state takes ``22 + 4 K`` bytes a topic. Late events enter with the weight
+    that they would have by now; they do not enter rhythm and detection.
 
     Source:
         Exponential forgetting: Ding & Li, "Time weight collaborative filtering", CIKM 2005, section 4. Shrinkage:
         Dirichlet smoothing, Zhai & Lafferty, SIGIR 2001, section 4. Mixture weights by expectation-maximisation:
-        Jelinek & Mercer, 1980.
+        Jelinek & Mercer, 1980. Detection: cumulative sum of likelihood ratios, Page, Biometrika 1954, Lorden, Annals of
+        Mathematical Statistics 1971 (theorem 2); its run length when the ratios have mean 1 or less whatever the data:
+        Shin, Ramdas & Rinaldo, "E-detectors", New England Journal of Statistics in Data Science 2023 (section 2).
     """
 
     config: TrackerConfig = field(default_factory=TrackerConfig)
@@ -136,96 +217,203 @@ class Tracker:
             return TrackerParameters.default(days)  # not fitted, or fitted for other half-lives
         return self.parameters
 
+    @cached_property
+    def _alarm(self) -> float:
+        return math.log(self.config.false_alarm_days)
+
     def start(self) -> TrackerState:
         """Return the state of a user without events."""
         n_views = len(self.config.half_lives_days)
+        user = np.zeros(USER_SIZE)
+        user[LAST_AT], user[TODAY] = -math.inf, -math.inf
         return TrackerState(
-            np.empty(0, np.int32), np.empty((0, n_views), np.float32), np.empty(0, np.float32), -math.inf
+            np.empty(0, np.int32),
+            np.empty(0, np.uint32),
+            np.empty((0, n_views + 2), np.float32),
+            np.empty((0, 2), np.uint16),
+            np.empty(0, np.int16),
+            np.empty((0, 0), np.float32),
+            user,
+            np.full(MAX_CHANGES, -math.inf),
         )
 
     def update(self, states: Mapping[str, TrackerState], batch: EventBatch) -> dict[str, TrackerState]:
         """Return the states after the batch; see ``Learner.update``."""
         from penchant.interest.kernels import fold_topics
 
+        config = self.config
         weight = batch.weight
         changed: dict[str, TrackerState] = {}
-        negative_half_life = self.config.negative_half_life_days * DAY_S
+        negative_half_life = config.negative_half_life_days * DAY_S
         for user_id, rows in batch.groups(self.scope, self.types):
             old = states.get(user_id) or self.start()
-            topic, positive, negative, last_at = fold_topics(
-                old.topic,
-                old.positive,
-                old.negative,
-                old.last_at,
-                rows,
-                batch.at,
-                weight,
-                batch.topic_start,
-                batch.topic,
-                self.half_lives_s,
-                negative_half_life,
-                self.config.max_topics,
+            changed[user_id] = TrackerState(
+                *fold_topics(
+                    old.topic,
+                    old.at,
+                    old.evidence,
+                    old.count,
+                    old.gap,
+                    old.regimes,
+                    old.user,
+                    old.changes,
+                    rows,
+                    batch.at,
+                    weight,
+                    batch.topic_start,
+                    batch.topic,
+                    self.half_lives_s,
+                    negative_half_life,
+                    config.max_topics,
+                    NOVELTY,
+                    CAUTION,
+                    config.day_topics,
+                    self._alarm,
+                )
             )
-            changed[user_id] = TrackerState(topic, positive, negative, last_at)
         return changed
 
     def views(self, state: TrackerState, at: float) -> FloatArray:
         """Return the evidence of the state's topics as of ``at`` (not before ``last_at``), shape ``(m, K)``."""
-        age = max(0.0, at - state.last_at) if state.topic.size else 0.0
-        decayed: FloatArray = state.positive.astype(np.float64) * np.exp2(-age / self.half_lives_s)
+        age = np.maximum(0.0, at - state.at.astype(np.float64))  # (m,)
+        decayed: FloatArray = state.evidence[:, :-2].astype(np.float64) * np.exp2(-age[:, None] / self.half_lives_s)
         return decayed
 
-    def read(self, state: TrackerState, at: float, population: FloatArray) -> Reading:
-        """Return the user's interests at a moment.
+    def negative(self, state: TrackerState, at: float) -> FloatArray:
+        """Return the evidence against the state's topics as of ``at``, shape ``(m,)``."""
+        age = at - state.at.astype(np.float64)
+        left: FloatArray = state.evidence[:, -2].astype(np.float64) * np.exp2(
+            -age / (self.config.negative_half_life_days * DAY_S)
+        )
+        return left
+
+    def accounted(self, state: TrackerState) -> FloatArray:
+        """Return how much undecayed evidence of each topic the regimes in force account for, shape ``(m,)``.
+
+        Every regime that may hold now, by its odds: the one since the last change, what challenges it, those before.
+        """
+        mass = state.evidence[:, -1].astype(np.float64)
+        n_regimes = state.regimes.shape[1] // 2
+        user = state.user
+        part = min(user[N_SEEN], self.config.day_topics) / user[N_SEEN] if user[N_SEEN] > 0 else 0.0
+        odds = self.config.change_odds
+        spoken = max(0.0, user[EVIDENCE]) + part * user[SURPRISE]
+        weight = odds * math.exp(min(50.0, spoken))
+        total, whole = 1.0 + weight, mass.copy()
+        whole += weight * mass * state.count[:, 1] / np.maximum(1, state.count[:, 0])
+        for r in range(n_regimes):
+            spoken = max(0.0, user[RETURN_EVIDENCE + r]) + part * user[RETURN_SURPRISE + r]
+            weight = odds * math.exp(min(50.0, spoken))
+            whole += weight * state.regimes[:, 2 * r + 1]
+            total += weight
+        return whole / total
+
+    def gather(self, state: TrackerState, at: float, population: FloatArray) -> Gathered:
+        """Return what is known at a moment of the user and of every topic that anybody has touched by then.
 
         Args:
             state: The user's state; nothing in it may be newer than ``at``.
             at: Seconds since 1970.
             population: Decayed counts of every topic over all users, shape ``(T,)``; need not sum to 1.
         """
-        n_topics = population.size
-        prior = population + 1e-3  # a topic that nobody ever touched is unlikely, not impossible
+        there = population > 0
+        there[state.topic] = True
+        number = np.flatnonzero(there)
+        # Only what was known by then is summed: topics that came later change no digit of the answer.
+        prior = population[number] + 1e-3
         prior /= prior.sum()
-        evidence = self.views(state, at)  # (m, K)
-        known = evidence.sum(axis=0)  # (K,)
+        place = np.searchsorted(number, state.topic)
+        full = self.views(state, at)
+        views = np.minimum(full, self.accounted(state)[:, None])
+        days_since = np.maximum(0.0, at - state.at.astype(np.float64)) / DAY_S
+        return Gathered(number, prior, place, views, full, days_since, state, at)
+
+    def read(
+        self, state: TrackerState, at: float, population: FloatArray, context: Mapping[str, Any] | None = None
+    ) -> Reading:
+        """Return the user's interests at a moment.
+
+        Args:
+            state: The user's state; nothing in it may be newer than ``at``.
+            at: Seconds since 1970.
+            population: Decayed counts of every topic over all users, shape ``(T,)``; need not sum to 1.
+            context: What the caller says of the situation, by name; what ``fit`` found to matter is used.
+        """
+        n_topics = population.size
+        seen = self.gather(state, at, population)
+        if not seen.number.size:  # nobody has done anything
+            even = np.full(n_topics, 1.0 / max(1, n_topics))
+            return Reading(even, even, even, np.zeros(n_topics), 0.0, 0.0)
+        p = self.mixture(seen)
         learned = self.learned
+        if learned.scorer is not None and learned.facts is not None and state.topic.size:  # it was taught by users
+            p *= np.exp(learned.scorer(feature_matrix(seen, p, learned.facts))[:, 0].astype(np.float64))
+        if learned.seasons is not None:
+            p *= learned.seasons.factor(seen.number, at, context or {})
+        full = seen.full
+        known = full.sum(axis=0)
+        short, long = self.config.short_view, len(self.half_lives_s) - 1
+        strength = learned.strength
+        short_term = seen.prior * (strength[short] / (known[short] + strength[short]))
+        long_term = seen.prior * (strength[long] / (known[long] + strength[long]))
+        place = seen.place
+        short_term[place] += full[:, short] / (known[short] + strength[short])
+        long_term[place] += full[:, long] / (known[long] + strength[long])
+        against = self.negative(state, at)
+        if against.any():
+            for view in (p, short_term, long_term):
+                view[place] /= 1.0 + against
+        slow = np.zeros(n_topics)
+        slow[state.topic] = full[:, long]
+        spread = [self._spread(view, seen.number, n_topics) for view in (p, long_term, short_term)]
+        return Reading(spread[0], spread[1], spread[2], slow, float(known[long]), float(known[short]))
+
+    def mixture(self, seen: Gathered) -> FloatArray:
+        """Return the mixture of the shrunk views over the topics known, shape ``(n,)``."""
+        learned = self.learned
+        known = seen.views.sum(axis=0)  # (K,)
         weights = learned.weights[np.searchsorted(learned.edges, known[-1], side="right")]  # (K,)
         scale = 1.0 / (known + learned.strength)  # (K,)
-        prior_scale = learned.strength * scale  # (K,)
-        # Dense over topics only for the prior's part; a user touches few of them.
-        probability = prior * float(weights @ prior_scale)
-        short, long = self.config.short_view, len(self.half_lives_s) - 1
-        short_term = prior * prior_scale[short]
-        long_term = prior * prior_scale[long]
-        slow = np.zeros(n_topics)
-        topic = state.topic
-        probability[topic] += evidence @ (weights * scale)
-        short_term[topic] += evidence[:, short] * scale[short]
-        long_term[topic] += evidence[:, long] * scale[long]
-        slow[topic] = evidence[:, long]
-        if state.negative.any():
-            against = np.exp2(-max(0.0, at - state.last_at) / (self.config.negative_half_life_days * DAY_S))
-            for view in (probability, short_term, long_term):
-                view[topic] /= 1.0 + state.negative * against
-                view /= view.sum()
-        return Reading(probability, long_term, short_term, slow, float(known[long]), float(known[short]))
+        p = seen.prior * float(weights @ (learned.strength * scale))
+        p[seen.place] += seen.views @ (weights * scale)
+        return p
+
+    @staticmethod
+    def _spread(p: FloatArray, number: IntArray, n_topics: int) -> FloatArray:
+        """Return probabilities over all topics, of which those nobody knows yet share next to nothing."""
+        n_unknown = n_topics - number.size
+        whole = np.full(n_topics, UNKNOWN / max(1, n_unknown))
+        whole[number] = p / p.sum()
+        return whole
+
+    def active(
+        self, state: TrackerState, at: float, population: FloatArray, context: Mapping[str, Any] | None = None
+    ) -> FloatArray:
+        """Return P(at least one event on the topic within 1, 7 and 30 days after ``at``), shape ``(3, T)``.
+
+        Zero before ``fit``, and for topics that nobody has touched yet.
+        """
+        answer = np.zeros((3, population.size))
+        learned = self.learned
+        if learned.activity is None or learned.facts is None:
+            return answer
+        seen = self.gather(state, at, population)
+        if seen.number.size:
+            features = feature_matrix(seen, self.mixture(seen), learned.facts)
+            answer[:, seen.number] = learned.activity(features)
+        return answer
+
+    def changes(self, state: TrackerState) -> FloatArray:
+        """Return when the user's interests changed, seconds since 1970, rising; the newest eight."""
+        return state.changes[np.isfinite(state.changes)]
 
     def encode(self, state: TrackerState) -> bytes:
         """Return the state as bytes."""
-        return pack(
-            FORMAT,
-            {
-                "topic": state.topic,
-                "positive": state.positive,
-                "negative": state.negative,
-                "last_at": state.last_at,
-            },
-        )
+        return pack(FORMAT, {name: getattr(state, name) for name in TrackerState.__slots__})
 
     def decode(self, data: bytes) -> TrackerState:
         """Return the state that ``encode`` wrote; ``FormatError`` when damaged."""
-        found = unpack(data, FORMAT)
-        return TrackerState(found["topic"], found["positive"], found["negative"], found["last_at"])
+        return TrackerState(**unpack(data, FORMAT))
 
     def last_at(self, state: TrackerState) -> float:
         """Return the time of the newest event, seconds since 1970."""

@@ -6,22 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from penchant.domain.batch import EventBatch
-from penchant.interest.mixture import fit_mixture
+from penchant.interest.layout import N_CHANGES
+from penchant.interest.learning import fit_tracker
 from penchant.interest.prequential import Training
 from penchant.interest.tracker import Tracker, TrackerConfig, TrackerState
 from penchant.math.arrays import FloatArray
 
 
 class TrackerModel:
-    """The tracker with its mixture learned on the training slice."""
+    """The tracker with its parameters learned on the training slice."""
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.tracker = Tracker(config or TrackerConfig())
 
     def fit(self, training: Training) -> None:
-        """Learn mixture weights and prior strengths."""
-        evidence = training.evidence.only(self.tracker.config.half_lives_days)
-        self.tracker = Tracker(self.tracker.config, fit_mixture(evidence))
+        """Learn the mixture, the network, the seasons, activity and its calibration."""
+        names = [str(number) for number in range(training.n_topics)]
+        parameters = fit_tracker(
+            self.tracker, training.batch, training.population, training.from_s, names, training.seed
+        )
+        self.tracker = Tracker(self.tracker.config, parameters)
 
     def update(self, states: Mapping[str, TrackerState], batch: EventBatch) -> dict[str, TrackerState]:
         """Return the users' states after the events."""
@@ -31,13 +35,33 @@ class TrackerModel:
         """Return P(next topic), shape ``(T,)``."""
         return self.tracker.read(state or self.tracker.start(), at, population).probability
 
+    def active(self, state: TrackerState | None, at: float, population: FloatArray) -> FloatArray:
+        """Return P(at least one event on the topic within 1, 7 and 30 days), shape ``(3, T)``."""
+        return self.tracker.active(state or self.tracker.start(), at, population)
+
+    def changes(self, state: TrackerState) -> FloatArray:
+        """Return when interests changed, seconds since 1970, rising; the newest eight."""
+        return self.tracker.changes(state)
+
+    def n_changes(self, state: TrackerState) -> int:
+        """Return how many changes were detected so far."""
+        return int(state.user[N_CHANGES])
+
+    def strengths(self, state: TrackerState | None, at: float, population: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return ``(short_term, long_term)``, each of shape ``(T,)``."""
+        reading = self.tracker.read(state or self.tracker.start(), at, population)
+        return reading.short_term, reading.long_term
+
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the learned weights and strengths."""
+        """Return what was learned."""
         learned = self.tracker.learned
         return {
             "half_lives_days": list(self.tracker.config.half_lives_days),
             "weights": learned.weights.round(4).tolist(),
             "strength": learned.strength.tolist(),
             "edges": learned.edges.tolist(),
+            "network": learned.scorer is not None,
+            "seasons": {name: one.exponent for name, one in learned.seasons.by_name.items()} if learned.seasons else {},
+            "activity": learned.activity is not None,
         }

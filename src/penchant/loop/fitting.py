@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from penchant.clock import DAY_S, Clock, day_of, to_us
@@ -16,8 +17,7 @@ from penchant.domain.interactions import Interactions
 from penchant.domain.packing import pack
 from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
-from penchant.interest.mixture import fit_mixture
-from penchant.interest.prequential import collect_evidence
+from penchant.interest.learning import Circumstance, fit_tracker
 from penchant.interest.tracker import Tracker
 from penchant.loop.fold import Ledger
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
@@ -27,7 +27,13 @@ from penchant.recommend.blend import BlendConfig
 from penchant.recommend.blending import learn_weights
 from penchant.storage.shelf import ModelShelf
 
-MAX_TRACKER_USERS = 400
+TRACKER_FROM = 0.5
+"""Share of the log that is only learned from, not asked about, when the tracker is fitted."""
+if TYPE_CHECKING:
+    import polars as pl
+
+MIN_SAID = 200
+"""Events that must tell a circumstance before anything is learned from it."""
 MAX_BLEND_USERS = 250
 NEW_SOURCE_WEIGHT = 0.1
 """Weight with which a source from another package begins."""
@@ -46,7 +52,9 @@ class Fitting:
     def __post_init__(self) -> None:
         tracker: Any = self.ledger.learners["tracker"]
         self.tracker: Tracker = tracker
-        self.batch = EventBatch.from_frame(self.ledger.events(), self.ledger.items, self.ledger.topics)
+        events = self.ledger.events()
+        self.batch = EventBatch.from_frame(events, self.ledger.items, self.ledger.topics)
+        self.circumstances = circumstances_of(events)
         self.position = int(self.batch.position[-1]) if len(self.batch) else 0
         self.interactions = interactions_of(self.batch)
         self.sources = [name for name, source in self.recommender.pipeline.sources.items() if hasattr(source, "fit")]
@@ -85,22 +93,21 @@ class Fitting:
         return set(users) if len(users) <= n else {users[i] for i in rng.choice(len(users), n, replace=False)}
 
     def _tracker(self) -> dict[str, Any]:
-        """Learn the tracker's mixture from events after the first quarter of the log."""
+        """Learn the tracker's parameters from the events after the first half of the log."""
         config = self.tracker.config
-        groups = self.batch.groups("user", Tracker.types)
-        users = self._sample([user_id for user_id, rows in groups if rows.size >= 2], MAX_TRACKER_USERS, 1)
         days = {int(key): state for key, state in self.ledger.states.every("topic_population").items()}
-        population = by_day(days, config.population_half_life_days, len(self.ledger.topics))
-        from_s = float(np.quantile(self.batch.at, 0.25)) if len(self.batch) else 0.0
-        evidence = collect_evidence(self.batch, config.half_lives_days, population, users, from_s)
-        parameters = fit_mixture(evidence)
+        names = self.ledger.topics.ids
+        population = by_day(days, config.population_half_life_days, len(names))
+        from_s = float(np.quantile(self.batch.at, TRACKER_FROM)) if len(self.batch) else 0.0
+        parameters = fit_tracker(self.tracker, self.batch, population, from_s, names, self.seed, self.circumstances)
         self.tracker = Tracker(config, parameters)
         self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
         self._save("tracker", parameters.encode())
         return {
-            "users": len(users),
-            "topics_asked": evidence.weight.size,
             "weights": parameters.weights.tolist(),
+            "network": parameters.scorer is not None,
+            "seasons": list(parameters.seasons.by_name) if parameters.seasons else [],
+            "activity": parameters.activity is not None,
         }
 
     def _source(self, name: str) -> dict[str, Any]:
@@ -161,6 +168,34 @@ class Fitting:
         finally:
             sources.update(live)
         return asked
+
+
+def circumstances_of(events: pl.DataFrame) -> dict[str, Circumstance]:
+    """Return what callers said of the situation of each event (``context``), by name; rare names are left out.
+
+    Args:
+        events: Rows in the log's schema.
+    """
+    import polars as pl
+
+    told = events.select(pl.int_range(pl.len()).alias("row"), "payload").filter(
+        pl.col("payload").str.contains('"context"', literal=True)
+    )
+    values: dict[str, dict[int, str]] = {}
+    for row, payload in told.iter_rows():
+        context = msgspec.json.decode(payload).get("context")
+        for name, value in context.items() if isinstance(context, dict) else ():
+            if isinstance(value, str | int | bool):
+                values.setdefault(name, {})[row] = str(value)
+    found = {}
+    for name, said in values.items():
+        if len(said) >= MIN_SAID:
+            known = sorted(set(said.values()))
+            code = np.full(events.height, -1, dtype=np.int32)
+            place = {value: number for number, value in enumerate(known)}
+            code[list(said)] = [place[value] for value in said.values()]
+            found[name] = Circumstance(tuple(known), code)
+    return found
 
 
 def interactions_of(batch: EventBatch, upto: float = np.inf) -> Interactions:

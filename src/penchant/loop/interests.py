@@ -79,7 +79,13 @@ def interests_of(
     else:
         touched = _touched(known, population.size)
         described = describe_branches(reading, at_level(parents, level), touched, told.topics)
-    return _named(ledger, described[:n], told)
+    return _named(ledger, described[:n], told, _active(known) if level is None else None)
+
+
+def _active(known: _Known) -> FloatArray | None:
+    """Return P(active within 1, 7, 30 days) of every topic, shape ``(3, T)``; None before ``fit``."""
+    tracker = known.tracker
+    return tracker.active(known.state, known.at, known.population) if tracker.learned.activity else None
 
 
 def _touched(known: _Known, n: int) -> list[Described]:
@@ -99,7 +105,7 @@ def _touched(known: _Known, n: int) -> list[Described]:
     return described
 
 
-def _named(ledger: Ledger, described: list[Described], told: Standing) -> list[Interest]:
+def _named(ledger: Ledger, described: list[Described], told: Standing, active: FloatArray | None) -> list[Interest]:
     """Return interests with names, the events behind them, and what the user said of them."""
     behind: dict[int, tuple[tuple[int, float], ...]] = {}
     for one in described:
@@ -127,6 +133,9 @@ def _named(ledger: Ledger, described: list[Described], told: Standing) -> list[I
                 None if stated is None else stated[0],
                 None if stated is None or math.isinf(stated[1]) else clocks.from_s(stated[1]),
                 one.topic in told.muted,
+                None
+                if active is None
+                else (float(active[0, one.topic]), float(active[1, one.topic]), float(active[2, one.topic])),
             )
         )
     return interests

@@ -144,7 +144,7 @@ class Recommender:
             item_topics, topic_items, since = self.index.arrays()
             size = since.size
         counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
-        reading = tracker.read(state, at, _fit(counted, item_topics.shape[1]))
+        reading = tracker.read(state, at, _fit(counted, item_topics.shape[1]), context)
         said = said_by(ledger, user_id, at)
         parents = ledger.parents(at, item_topics.shape[1])
         reading = apply_statements(reading, said, at, self._statements, parents)

@@ -1,0 +1,170 @@
+"""What the tracker's networks see of a user and a topic, one row a topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penchant.domain.packing import pack, unpack
+from penchant.interest.layout import GAP, GAP_UNIT, N_DAYS, TODAY
+from penchant.math.arrays import Float32Array, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from penchant.interest.tracker import TrackerState
+
+FORMAT = 1
+LONGEST_DAYS = 400.0
+"""Times since something longer than this are all alike, as if it had never been."""
+SHORTEST_DAYS = 0.05
+SMOOTHING = 10.0
+"""Events that the population counts for when the features compare a user with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is known at a moment of a user, and of every topic that anybody has touched by then.
+
+    Attributes:
+        number: The topics, rising, shape ``(n,)``.
+        prior: The population's distribution over them, shape ``(n,)``, sums to 1.
+        place: Where the user's own topics stand among them, shape ``(m,)``.
+        views: Evidence of the user's topics that the regimes in force account for, shape ``(m, K)``.
+        full: All evidence of the user's topics, shape ``(m, K)``.
+        days_since: Days since the newest event on each of the user's topics, shape ``(m,)``.
+        state: The user's state.
+        at: The moment, seconds since 1970.
+    """
+
+    number: IntArray
+    prior: FloatArray
+    place: IntArray
+    views: FloatArray
+    full: FloatArray
+    days_since: FloatArray
+    state: TrackerState
+    at: float
+
+
+@dataclass(frozen=True)
+class TopicFacts:
+    """What is known of topics as such, from many users.
+
+    Attributes:
+        names: Ids of the topics in the order of the rows; numbers may mean other topics in another log.
+        values: For each topic the mean and the standard deviation of the logarithm of the days between touches, and the
+            logarithm of the share of users who touch it more than once; shape ``(T, 3)``.
+        default: The same for topics without a row, shape ``(3,)``.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+    default: FloatArray
+
+    def of(self, number: IntArray) -> FloatArray:
+        """Return the facts of topics, shape ``(n, 3)``."""
+        if self.values.shape[0] == 0:
+            return np.tile(self.default, (number.size, 1))
+        known = number < self.values.shape[0]
+        found: FloatArray = np.where(known[:, None], self.values[np.where(known, number, 0)], self.default)
+        return found
+
+    def encode(self) -> bytes:
+        """Return the facts as bytes."""
+        return pack(FORMAT, {"names": list(self.names), "values": self.values, "default": self.default})
+
+    @classmethod
+    def decode(cls, data: bytes) -> TopicFacts:
+        """Return the facts that ``encode`` wrote; ``FormatError`` when damaged."""
+        found = unpack(data, FORMAT)
+        return cls(tuple(found["names"]), found["values"], found["default"])
+
+
+def topic_facts(states: list[TrackerState], names: tuple[str, ...]) -> TopicFacts:
+    """Return what many users' states say of topics as such, shrunk to what holds for all topics.
+
+    Args:
+        states: Of the users to learn from.
+        names: Ids of the topics by number; also fixes how many there are.
+    """
+    n_topics = len(names)
+    number = np.concatenate([state.topic for state in states] or [np.empty(0, np.int32)]).astype(np.int64)
+    days = np.concatenate([np.empty(0, np.uint16), *(state.count[:, 0] for state in states)]).astype(np.float64)
+    gap = np.concatenate([np.empty(0, np.int16), *(state.gap for state in states)]) * GAP_UNIT
+    again = days >= 2
+    number, gap = number[again], gap[again]
+
+    def moments(weight: FloatArray, values: FloatArray) -> tuple[float, float]:
+        if not weight.sum():
+            return 3.0, 1.0  # three weeks, give or take a factor of e
+        mean = float(np.average(values, weights=weight))
+        return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+
+    # Every user has one say, so that those with many events do not speak for all.
+    mean, spread = moments(np.ones(gap.size), gap)
+    users = np.bincount(number, minlength=n_topics).astype(np.float64)
+    of_topic = (np.bincount(number, gap, n_topics) + 5.0 * mean) / (users + 5.0)
+    squared = np.bincount(number, (gap - of_topic[number]) ** 2, n_topics)
+    spreads = np.sqrt((squared + 5.0 * spread**2) / (users + 5.0))
+    reach = np.log((users + 0.5) / (len(states) + 1.0))
+    values = np.stack([of_topic, spreads, reach], axis=1)
+    return TopicFacts(names, values, np.array([mean, spread, float(np.log(0.5 / (len(states) + 1.0)))]))
+
+
+def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Float32Array:
+    """Return one row for each topic known at the moment, shape ``(n, F)``.
+
+    Per view the logarithm of the user's smoothed share over the population's, and of the evidence; the mixture's and
+    the population's log probability; time since the topic's last event, alone, against its usual gap with this user,
+    with everybody, and against the user's gap between active days; the gaps themselves, on how many days the topic was
+    touched; what is known of the topic as such; and of the user as such how much is known and how active it is.
+    """
+    state = seen.state
+    n, n_views = seen.number.size, seen.views.shape[1]
+    place = seen.place
+    evidence = np.zeros((n, n_views + 1))
+    evidence[place, :-1] = seen.views
+    evidence[place, -1] = state.evidence[:, -1]
+    known = evidence.sum(axis=0)
+    prior = seen.prior[:, None]
+    lift = np.log((evidence / prior + SMOOTHING) / (known + SMOOTHING))
+    log_prior = np.log(seen.prior)
+    of_topic = facts.of(seen.number)
+    days = np.zeros(n)
+    days[place] = state.count[:, 0]
+    since = np.full(n, LONGEST_DAYS)
+    since[place] = np.minimum(seen.days_since, LONGEST_DAYS)
+    log_since = np.log(since + SHORTEST_DAYS)
+    gap = of_topic[:, 0].copy()
+    mine = np.maximum(0.0, days[place] - 1.0)
+    gap[place] = (state.gap * GAP_UNIT * mine + 2.0 * gap[place]) / (mine + 2.0)
+    user = state.user
+    pause, visits = (float(user[GAP]), max(0.0, float(user[N_DAYS]) - 1.0)) if state.topic.size else (2.0, 0.0)
+    pause = (pause * visits + 2.0 * 2.0) / (visits + 2.0)
+    away = seen.at / 86_400.0 - user[TODAY] if np.isfinite(user[TODAY]) else LONGEST_DAYS
+    log_away = np.log(min(max(away, 0.0), LONGEST_DAYS) + SHORTEST_DAYS)
+    same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known)]
+    columns = np.concatenate(
+        [
+            lift,
+            np.log1p(3.0 * evidence),
+            np.stack(
+                [
+                    np.log(mixture),
+                    log_prior,
+                    log_since,
+                    log_since - gap,
+                    log_since - of_topic[:, 0],
+                    log_since - pause,
+                    gap,
+                    np.log1p(days),
+                ],
+                axis=1,
+            ),
+            of_topic,
+            np.tile(same, (n, 1)),
+        ],
+        axis=1,
+    )
+    return columns.astype(np.float32)

@@ -1,0 +1,380 @@
+"""Learn the tracker's parameters from a log: ask what would come next, look what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from penchant.clock import DAY_S
+from penchant.domain.activity import HORIZONS_DAYS
+from penchant.domain.batch import EventBatch
+from penchant.domain.moment import Moment, moments
+from penchant.interest import network as networks
+from penchant.interest.activity import Activity, Calibration
+from penchant.interest.features import Gathered, feature_matrix, topic_facts
+from penchant.interest.mixture import fit_mixture
+from penchant.interest.network import Network
+from penchant.interest.prequential import RECENT, TopicEvidence
+from penchant.interest.seasons import HOUR, WEEKDAY, Season, Seasons, hour_of, lifts, weekday_of
+from penchant.interest.tracker import Tracker, TrackerParameters, TrackerState
+from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
+
+MAX_CELLS = 2_400_000
+"""Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
+MAX_MOMENTS = 8_000
+MIN_MOMENTS = 300
+"""With fewer the mixture is left as it is."""
+HIDDEN = 24
+EPOCHS = 12
+STEP = 64
+"""Moments a training step."""
+WORTH = 0.0005
+"""Nats an event that a correction must gain on users it was not trained on."""
+ASKED_PER_USER = 4
+MAX_VALUES = 100
+"""A circumstance with more values is no season."""
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """What was the case at every event of a batch: a code into ``values``, -1 for unknown, shape ``(n,)``."""
+
+    values: tuple[str, ...]
+    code: Int32Array
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A moment: what was known, and what came."""
+
+    user: int
+    seen: Gathered
+    came: Float32Array
+    """Weight of each known topic that came, shape ``(n,)``."""
+    row: int
+    """Row of the moment's first event in the batch."""
+
+
+def fit_tracker(
+    tracker: Tracker,
+    batch: EventBatch,
+    population: Callable[[float], FloatArray],
+    from_s: float,
+    names: Sequence[str],
+    seed: int,
+    circumstances: Mapping[str, Circumstance] | None = None,
+) -> TrackerParameters:
+    """Return the parameters that tell best what came next: mixture, network, seasons, activity and its calibration.
+
+    Everything is learned on events from ``from_s`` on, asked before they are learned, of a sample of users; network,
+    seasons and calibration are kept only where they help on users or times that they were not learned on.
+
+    Args:
+        tracker: Folds the events; its parameters do not matter.
+        batch: Events of many users, in log order.
+        population: Decayed topic counts of the days before the day of a moment, shape ``(T,)``.
+        from_s: Seconds since 1970.
+        names: Topic ids by number, as many as there are topics.
+        seed: Seed of all chance.
+        circumstances: What was the case at each event, by name, beside hour and weekday.
+    """
+    rng = np.random.default_rng([seed, 20])
+    bare = Tracker(tracker.config)
+    cells = max(1, len(names))
+    limit = max(MIN_MOMENTS, min(MAX_MOMENTS, MAX_CELLS // cells))
+    asked, states = _ask(bare, batch, population, from_s, limit, rng)
+    evidence = _evidence(bare, asked)
+    parameters = fit_mixture(evidence)
+    if len(asked) < MIN_MOMENTS:
+        return parameters
+    facts = topic_facts(states, tuple(names))
+    parameters = replace(parameters, facts=facts)
+    mixed = Tracker(tracker.config, parameters)
+    n_topics = len(names)
+    base = np.full((len(asked), n_topics), -np.inf, dtype=np.float32)
+    came = np.zeros((len(asked), n_topics), dtype=np.float32)
+    features: Float32Array | None = None
+    for i, one in enumerate(asked):
+        p = mixed.mixture(one.seen)
+        base[i, one.seen.number] = np.log(p / p.sum())
+        came[i, one.seen.number] = one.came
+        rows = feature_matrix(one.seen, p, facts)
+        if features is None:
+            features = np.zeros((len(asked), n_topics, rows.shape[1]), dtype=np.float32)
+        features[i, one.seen.number] = rows
+    assert features is not None  # noqa: S101 - there are at least MIN_MOMENTS
+    held = _held_out(np.array([one.user for one in asked]), rng)
+    scorer = _scorer(features, base, came, held, rng)
+    if scorer is not None:
+        base += scorer(features.reshape(-1, features.shape[2]))[:, 0].reshape(base.shape)
+    del features
+    seasons = _seasons(batch, asked, base, came, from_s, n_topics, circumstances or {})
+    activity = _activity(mixed, batch, population, from_s, limit, rng)
+    return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
+
+
+def _users(batch: EventBatch, types: frozenset[str], rng: np.random.Generator) -> list[tuple[str, IntArray]]:
+    """Return users with at least two events, in an order drawn."""
+    groups = [(user_id, rows) for user_id, rows in batch.groups("user", types) if rows.size >= 2]
+    return [groups[i] for i in rng.permutation(len(groups))]
+
+
+def _ask(
+    tracker: Tracker,
+    batch: EventBatch,
+    population: Callable[[float], FloatArray],
+    from_s: float,
+    limit: int,
+    rng: np.random.Generator,
+) -> tuple[list[_Asked], list[TrackerState]]:
+    """Return up to ``limit`` moments with what was known before each, and the last states of their users."""
+    asked: list[_Asked] = []
+    states: list[TrackerState] = []
+    for number, (user_id, rows) in enumerate(_users(batch, tracker.types, rng)):
+        if len(asked) >= limit:
+            break
+        own = batch.select(np.sort(rows))
+        for _, before, later in moments(own, from_s, tracker.types):
+            state = tracker.update({}, own.select(before))[user_id] if before.size else tracker.start()
+            for moment in later:
+                if moment.topic.size and len(state.topic):
+                    one = _question(tracker, state, moment, population, number, rows)
+                    if one.came.sum() > 0:
+                        asked.append(one)
+                state = tracker.update({user_id: state}, own.select(moment.rows))[user_id]
+            states.append(state)
+    return asked[:limit], states
+
+
+def _question(
+    tracker: Tracker,
+    state: TrackerState,
+    moment: Moment,
+    population: Callable[[float], FloatArray],
+    user: int,
+    rows: IntArray,
+) -> _Asked:
+    seen = tracker.gather(state, moment.at, population(moment.at))
+    came = np.zeros(seen.number.size, dtype=np.float32)
+    place = np.searchsorted(seen.number, moment.topic)
+    # A topic that nobody had touched before cannot be learned from.
+    known = (place < seen.number.size) & (seen.number[np.minimum(place, seen.number.size - 1)] == moment.topic)
+    np.add.at(came, place[known], moment.share[known].astype(np.float32))
+    return _Asked(user, seen, came, int(np.sort(rows)[moment.rows[0]]))
+
+
+def _evidence(tracker: Tracker, asked: Sequence[_Asked]) -> TopicEvidence:
+    """Return the moments as the mixture learns from them: one row for each topic that came."""
+    n_views = len(tracker.config.half_lives_days)
+    topic, known, prior, weight, came = [np.empty((0, n_views))], [np.empty((0, n_views))], [], [], []
+    for one in asked:
+        there = np.flatnonzero(one.came)
+        views = np.zeros((one.seen.number.size, n_views))
+        views[one.seen.place] = one.seen.views
+        topic.append(views[there])
+        known.append(np.tile(views.sum(axis=0), (there.size, 1)))
+        prior.append(one.seen.prior[there])
+        weight.append(one.came[there].astype(np.float64))
+        came.append(one.seen.number[there])
+    n = sum(part.size for part in prior)
+    return TopicEvidence(
+        np.array(tracker.config.half_lives_days),
+        np.concatenate(topic),
+        np.concatenate(known),
+        np.concatenate(prior or [np.empty(0)]),
+        np.concatenate(weight or [np.empty(0)]),
+        np.full((n, RECENT), -1, dtype=np.int32),
+        np.concatenate(came or [np.empty(0, np.int64)]),
+    )
+
+
+def _held_out(user: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return the rows of a sixth of the users."""
+    users = np.unique(user)
+    chosen = rng.choice(users, max(1, users.size // 6), replace=False)
+    return np.flatnonzero(np.isin(user, chosen))
+
+
+def _scorer(
+    features: Float32Array, base: Float32Array, came: Float32Array, held: IntArray, rng: np.random.Generator
+) -> Network | None:
+    """Return the network that corrects the mixture, None where it does not help users it has not seen."""
+    learned_on = np.setdiff1d(np.arange(base.shape[0]), held)
+    there = np.isfinite(base[learned_on])
+    first = networks.start(features[learned_on][there], HIDDEN, 1, rng)
+
+    def steps(rng: np.random.Generator) -> list[networks.Batch]:
+        order = rng.permutation(learned_on)
+        return [
+            (features[part].reshape(-1, features.shape[2]), networks.softmax_loss(base[part], came[part]))
+            for part in np.array_split(order, max(1, order.size // STEP))
+        ]
+
+    def validate(network: Network) -> float:
+        losses = []
+        for part in np.array_split(held, max(1, held.size // 256)):
+            loss, _ = networks.softmax_loss(base[part], came[part])(
+                network(features[part].reshape(-1, features.shape[2]))
+            )
+            losses.append((loss, float(came[part].sum())))
+        return sum(loss * n for loss, n in losses) / sum(n for _, n in losses)
+
+    network, after, before = networks.train(first, steps, validate, EPOCHS, rng)
+    return network if after < before - WORTH else None
+
+
+def _seasons(
+    batch: EventBatch,
+    asked: Sequence[_Asked],
+    base: Float32Array,
+    came: Float32Array,
+    from_s: float,
+    n_topics: int,
+    circumstances: Mapping[str, Circumstance],
+) -> Seasons | None:
+    """Return the circumstances that tell something: lifts from before ``from_s`` must help after it."""
+    hours = np.array([hour_of(at) for at in batch.at], dtype=np.int32)
+    weekdays = np.array([weekday_of(at) for at in batch.at], dtype=np.int32)
+    every = {
+        HOUR: Circumstance(tuple(str(i) for i in range(24)), hours),
+        WEEKDAY: Circumstance(tuple(str(i) for i in range(7)), weekdays),
+        **{name: one for name, one in circumstances.items() if 1 < len(one.values) <= MAX_VALUES},
+    }
+    owner = batch.topic_owner
+    share = np.maximum(batch.weight[owner], 0.0) / np.diff(batch.topic_start)[owner]
+    topic = batch.topic.astype(np.int64)
+    early = batch.at[owner] < from_s
+    if early.sum() < MIN_MOMENTS:
+        return None
+    rows = np.array([one.row for one in asked])
+    found: dict[str, Season] = {}
+    base = np.where(np.isfinite(base), base, np.float32(-60.0))
+    log_p = base - _log_sum(base)
+    now = networks.log_loss_of(np.exp(log_p.astype(np.float64)), came.astype(np.float64))
+    for name, one in every.items():
+        best: tuple[float, float, float] | None = None
+        code = one.code[rows]
+        known = code >= 0
+        for shrink in (300.0, 3_000.0, 30_000.0):
+            table = lifts(one.code[owner][early], topic[early], share[early], len(one.values), n_topics, shrink)
+            moved = np.where(known[:, None], table[np.maximum(code, 0)], 0.0).astype(np.float32)
+            for exponent in (0.25, 0.5, 0.75, 1.0):
+                shifted = log_p + np.float32(exponent) * moved
+                shifted -= _log_sum(shifted)
+                loss = float(-(came * shifted)[came > 0].sum() / came.sum())
+                if best is None or loss < best[0]:
+                    best = (loss, shrink, exponent)
+        if best is not None and best[0] < now - WORTH:
+            now, shrink, exponent = best
+            early_table = lifts(one.code[owner][early], topic[early], share[early], len(one.values), n_topics, shrink)
+            moved = np.where(known[:, None], early_table[np.maximum(code, 0)], 0.0).astype(np.float32)
+            log_p = log_p + np.float32(exponent) * moved
+            log_p -= _log_sum(log_p)
+            table = lifts(one.code[owner], topic, share, len(one.values), n_topics, shrink)
+            found[name] = Season(one.values, table, exponent)
+    return Seasons(found) if found else None
+
+
+def _log_sum(rows: Float32Array) -> Float32Array:
+    top = rows.max(axis=1, keepdims=True)
+    whole: Float32Array = top + np.log(np.exp(rows - top).sum(axis=1, keepdims=True))
+    return whole
+
+
+def _activity(
+    tracker: Tracker,
+    batch: EventBatch,
+    population: Callable[[float], FloatArray],
+    from_s: float,
+    limit: int,
+    rng: np.random.Generator,
+) -> Activity | None:
+    """Return what says how likely a topic is within a horizon, calibrated on the last third of the time."""
+    end = float(batch.at.max())
+    features, happened, at = activity_questions(tracker, batch, population, from_s, end, limit // 3, rng)
+    late = at >= from_s + (end - from_s) * 2 / 3
+    if not features.size or np.nansum(happened[~late, 0]) < MIN_MOMENTS / 3 or late.all():
+        return None
+    learned_on, held = np.flatnonzero(~late), np.flatnonzero(late)
+    first = networks.start(features[learned_on], HIDDEN, len(HORIZONS_DAYS), rng)
+    rate = np.clip(
+        np.nanmean(np.where(np.isnan(happened[learned_on]), np.nan, happened[learned_on]), axis=0), 1e-6, 0.5
+    )
+    bias = np.log(rate / (1.0 - rate)).astype(np.float32)
+    first = Network(first.mean, first.scale, (*first.weights[:5], bias))
+
+    def steps(rng: np.random.Generator) -> list[networks.Batch]:
+        order = rng.permutation(learned_on)
+        return [
+            (features[part], networks.logistic_loss(happened[part]))
+            for part in np.array_split(order, max(1, order.size // 8_192))
+        ]
+
+    def validate(network: Network) -> float:
+        return networks.logistic_loss(happened[held])(network(features[held]))[0]
+
+    network, _, _ = networks.train(first, steps, validate, EPOCHS, rng)
+    bare = Activity(network, tuple(Calibration(np.empty(0), np.empty(0)) for _ in HORIZONS_DAYS))
+    return bare.recalibrated(features[held], happened[held])
+
+
+def activity_questions(
+    tracker: Tracker,
+    batch: EventBatch,
+    population: Callable[[float], FloatArray],
+    from_s: float,
+    end: float,
+    limit: int,
+    rng: np.random.Generator,
+) -> tuple[Float32Array, Float32Array, FloatArray]:
+    """Ask users at moments drawn evenly from a span of time which topics they will turn to.
+
+    Args:
+        tracker: With mixture and facts learned.
+        batch: Events of many users, in log order.
+        population: Decayed topic counts, shape ``(T,)``.
+        from_s: Begin of the span, seconds since 1970.
+        end: Its end; what would come later is not known.
+        limit: How many (user, moment) questions.
+        rng: Draws users and moments.
+
+    Returns:
+        Features of every (question, topic), shape ``(N, F)``; what happened within each horizon, 1 or 0, NaN where the
+        horizon ends after ``end``, shape ``(N, H)``; and the moments, shape ``(N,)``.
+    """
+    facts = tracker.learned.facts
+    features, happened, at = [], [], []
+    horizons = np.array(HORIZONS_DAYS) * DAY_S
+    n = 0
+    for user_id, rows in _users(batch, tracker.types, rng):
+        if n >= limit or facts is None:
+            break
+        own = batch.select(rows[np.argsort(batch.at[rows], kind="stable")])
+        begin = max(from_s, float(own.at[0]) + 1.0)
+        if begin >= end - horizons[0]:
+            continue
+        owner = own.topic_owner
+        speaks = own.weight[owner] > 0
+        state, done = tracker.start(), 0
+        for moment in np.sort(rng.uniform(begin, end - horizons[0], ASKED_PER_USER)).tolist():
+            upto = int(np.searchsorted(own.at, moment, side="right"))
+            if upto > done:
+                state = tracker.update({user_id: state}, own.select(np.arange(done, upto)))[user_id]
+                done = upto
+            seen = tracker.gather(state, moment, population(moment))
+            came = np.zeros((seen.number.size, horizons.size), dtype=np.float32)
+            for h, horizon in enumerate(horizons.tolist()):
+                if moment + horizon > end:
+                    came[:, h] = np.nan
+                    continue
+                later = speaks & (own.at[owner] > moment) & (own.at[owner] <= moment + horizon)
+                came[np.isin(seen.number, own.topic[later]), h] = 1.0
+            features.append(feature_matrix(seen, tracker.mixture(seen), facts))
+            happened.append(came)
+            at.append(np.full(seen.number.size, moment))
+            n += 1
+    if not features:
+        return np.empty((0, 0), np.float32), np.empty((0, horizons.size), np.float32), np.empty(0)
+    return np.concatenate(features), np.concatenate(happened), np.concatenate(at)
