@@ -914,3 +914,22 @@ def test_names_that_only_a_forgotten_user_used_go_too(sqlite_url, tmp_path):
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"shared" in kept
     assert b"bob's secret" not in kept
+
+
+def test_interests_as_of_a_moment_are_byte_for_byte_what_was_served_then(open_engine):
+    """Later events, of the user and of others, and topics that nobody knew then change no digit."""
+    toy = toy_log(n_users=6, days=80)
+    items = [event for event in toy.events if event["type"] == "item"]
+    events = sorted((event for event in toy.events if event["type"] != "item"), key=lambda event: event["at"])
+    half = len(events) // 2
+    at = events[half - 1]["at"]
+    engine = open_engine()
+    engine.ingest([*items, *events[:half]])
+    engine.fit(["tracker"])
+    served = {user: repr(engine.interests(user, at=at)) for user in USERS}
+    assert any("Interest(" in text for text in served.values())
+    engine.ingest(events[half:])
+    engine.ingest({"type": "like", "user_id": "stranger", "topics": ["brand new"], "at": events[-1]["at"]})
+    assert {user: repr(engine.interests(user, at=at)) for user in USERS} == served
+    engine.rebuild()
+    assert {user: repr(engine.interests(user, at=at)) for user in USERS} == served

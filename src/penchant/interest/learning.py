@@ -33,6 +33,7 @@ STEP = 64
 WORTH = 0.0005
 """Nats an event that a correction must gain on users it was not trained on."""
 ASKED_PER_USER = 4
+MAX_ASKED_PER_USER = 40
 MAX_VALUES = 100
 """A circumstance with more values is no season."""
 
@@ -304,12 +305,13 @@ def _activity(
     )
     bias = np.log(rate / (1.0 - rate)).astype(np.float32)
     first = Network(first.mean, first.scale, (*first.weights[:5], bias))
+    size = min(8_192, max(64, learned_on.size // 40))  # few data are seen in many small steps
 
     def steps(rng: np.random.Generator) -> list[networks.Batch]:
         order = rng.permutation(learned_on)
         return [
             (features[part], networks.logistic_loss(happened[part]))
-            for part in np.array_split(order, max(1, order.size // 8_192))
+            for part in np.array_split(order, max(1, order.size // size))
         ]
 
     def validate(network: Network) -> float:
@@ -348,7 +350,9 @@ def activity_questions(
     features, happened, at = [], [], []
     horizons = np.array(HORIZONS_DAYS) * DAY_S
     n = 0
-    for user_id, rows in _users(batch, tracker.types, rng):
+    users = _users(batch, tracker.types, rng)
+    times = min(MAX_ASKED_PER_USER, max(ASKED_PER_USER, limit // max(1, len(users))))
+    for user_id, rows in users:
         if n >= limit or facts is None:
             break
         own = batch.select(rows[np.argsort(batch.at[rows], kind="stable")])
@@ -358,7 +362,7 @@ def activity_questions(
         owner = own.topic_owner
         speaks = own.weight[owner] > 0
         state, done = tracker.start(), 0
-        for moment in np.sort(rng.uniform(begin, end - horizons[0], ASKED_PER_USER)).tolist():
+        for moment in np.sort(rng.uniform(begin, end - horizons[0], times)).tolist():
             upto = int(np.searchsorted(own.at, moment, side="right"))
             if upto > done:
                 state = tracker.update({user_id: state}, own.select(np.arange(done, upto)))[user_id]
