@@ -300,9 +300,8 @@ def _activity(
         return None
     learned_on, held = np.flatnonzero(~late), np.flatnonzero(late)
     first = networks.start(features[learned_on], HIDDEN, len(HORIZONS_DAYS), rng)
-    rate = np.clip(
-        np.nanmean(np.where(np.isnan(happened[learned_on]), np.nan, happened[learned_on]), axis=0), 1e-6, 0.5
-    )
+    answered = np.maximum(1, (~np.isnan(happened[learned_on])).sum(axis=0))  # of a short log no month has ended yet
+    rate = np.clip(np.nansum(happened[learned_on], axis=0) / answered, 1e-6, 0.5)
     bias = np.log(rate / (1.0 - rate)).astype(np.float32)
     first = Network(first.mean, first.scale, (*first.weights[:5], bias))
     size = min(8_192, max(64, learned_on.size // 40))  # few data are seen in many small steps
