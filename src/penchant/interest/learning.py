@@ -21,7 +21,7 @@ from penchant.interest.seasons import HOUR, WEEKDAY, Season, Seasons, hour_of, l
 from penchant.interest.tracker import Tracker, TrackerParameters, TrackerState
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
 
-MAX_CELLS = 2_400_000
+MAX_CELLS = 1_200_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
 MAX_MOMENTS = 8_000
 MIN_MOMENTS = 300
