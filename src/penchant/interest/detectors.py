@@ -210,7 +210,7 @@ class Adwin(Watched):
 
     detector = "ADWIN"
     settings_tried = tuple(
-        {"delta": delta, "clock": 1} for delta in (0.3, 0.1, 0.05, 0.02, 0.01, 0.002, 5e-4, 1e-4, 1e-5, 1e-7)
+        {"delta": delta, "clock": 1} for delta in (0.9, 0.6, 0.3, 0.1, 0.05, 0.02, 0.01, 0.002, 5e-4, 1e-4, 1e-5, 1e-7)
     )
 
     def window(self, detector: Any) -> int:
@@ -226,7 +226,9 @@ class Kswin(Watched):
     """
 
     detector = "KSWIN"
-    settings_tried = tuple({"alpha": alpha, "seed": 0} for alpha in (5e-3, 1e-3, 2e-4, 3e-5, 1e-6, 1e-8, 1e-11))
+    settings_tried = tuple(
+        {"alpha": alpha, "seed": 0} for alpha in (0.05, 0.02, 5e-3, 1e-3, 2e-4, 3e-5, 1e-6, 1e-8, 1e-11)
+    )
 
     def window(self, detector: Any) -> int:
         """Return the size of the newest part that is compared with the rest."""
@@ -243,7 +245,8 @@ class PageHinkley(Watched):
 
     detector = "PageHinkley"
     settings_tried = tuple(
-        {"threshold": threshold, "delta": 0.05} for threshold in (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0, 120.0)
+        {"threshold": threshold, "delta": 0.05}
+        for threshold in (3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0, 120.0)
     )
 
     def new_detector(self) -> Any:
