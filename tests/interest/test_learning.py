@@ -9,8 +9,8 @@ from penchant.clock import DAY_S
 from penchant.interest.activity import Activity, Calibration, calibrate
 from penchant.interest.learning import MIN_MOMENTS, fit_tracker
 from penchant.interest.network import Network, softmax_loss, start, train
-from penchant.interest.seasons import hour_of, weekday_of
 from penchant.interest.tracker import Tracker, TrackerParameters
+from penchant.math.calendar import hour_of, weekday_of
 from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 
@@ -135,7 +135,7 @@ def test_the_network_learns_and_its_slopes_are_right():
 
     assert loss_of(first) == pytest.approx(np.log(4.0), rel=1e-5)
     kept, after, before = train(
-        first, lambda _rng: [(features.reshape(-1, 3), softmax_loss(base, came))] * 20, loss_of, 10, rng
+        first, lambda _rng: [(features.reshape(-1, 3), softmax_loss(base, came))] * 20, 20, loss_of, 10, rng
     )
     assert before == pytest.approx(np.log(4.0), rel=1e-5)
     assert after == pytest.approx(loss_of(kept))

@@ -168,10 +168,7 @@ def bootstrap_ratio(
     bottoms: FloatArray = np.bincount(row, weights=denominators).astype(np.float64)
     if len(tops) < 2:
         return Interval.point(value)
-    ratios = _resampled_ratios(tops, bottoms, rng, n_resamples)
-    tail = (1.0 - level) / 2.0
-    low, high = np.nanquantile(ratios, [tail, 1.0 - tail])
-    return Interval(value, float(low), float(high))
+    return _percentiles(value, _resampled_ratios(tops, bottoms, rng, n_resamples), level)
 
 
 def bootstrap_quantile(
@@ -200,9 +197,7 @@ def bootstrap_quantile(
     if values.size < 2:
         return Interval.point(value)
     drawn = np.quantile(values[rng.integers(values.size, size=(n_resamples, values.size))], q, axis=1)
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
-    return Interval(value, float(low), float(high))
+    return _percentiles(value, drawn, level)
 
 
 def bootstrap_ece(
@@ -241,8 +236,13 @@ def bootstrap_ece(
     count = np.bincount(row, minlength=n_users).astype(np.float64)
     times = rng.multinomial(n_users, np.full(n_users, 1.0 / n_users), size=n_resamples).astype(np.float64)
     errors = np.abs(times @ gap).sum(axis=1) / (times @ count)  # (R, U) @ (U, B)
+    return _percentiles(value, errors, level)
+
+
+def _percentiles(value: float, resampled: FloatArray, level: float) -> Interval:
+    """Return the interval that holds ``level`` of the resamples; those that are NaN do not count."""
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(errors, [tail, 1.0 - tail])
+    low, high = np.nanquantile(resampled, [tail, 1.0 - tail])
     return Interval(value, float(low), float(high))
 
 

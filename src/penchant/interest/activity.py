@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from penchant.domain.packing import pack, unpack
-from penchant.interest.network import Network
+from penchant.interest.network import Network, sigmoid
 from penchant.math.arrays import Float32Array, FloatArray
 
 FORMAT = 1
@@ -53,7 +53,7 @@ class Activity:
     def __call__(self, features: Float32Array) -> FloatArray:
         """Return probabilities, shape ``(H, n)``; a longer horizon is never less likely."""
         odds = np.stack([fix(row) for fix, row in zip(self.calibration, self.log_odds(features), strict=True)])
-        p: FloatArray = np.maximum.accumulate(1.0 / (1.0 + np.exp(-odds)), axis=0)
+        p: FloatArray = np.maximum.accumulate(sigmoid(odds), axis=0)
         return p
 
     def recalibrated(self, features: Float32Array, happened: Float32Array) -> Activity:
@@ -101,7 +101,7 @@ def calibrate(log_odds: FloatArray, happened: Float32Array) -> Calibration:
     said, came = log_odds[known][order], happened[known][order].astype(np.float64)
     if came.sum() < MIN_HAPPENED:
         return Calibration(np.empty(0), np.empty(0))
-    expected = np.cumsum(1.0 / (1.0 + np.exp(-said)))
+    expected = np.cumsum(sigmoid(said))
     edges = np.searchsorted(expected, np.linspace(0.0, expected[-1], BINS + 1)[1:-1])
     bounds = np.unique(np.concatenate([[0], edges, [said.size]]))
     parts = [(said[a:b].mean(), came[a:b].sum(), float(b - a)) for a, b in pairwise(bounds.tolist())]

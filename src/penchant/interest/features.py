@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penchant.clock import DAY_S
 from penchant.domain.packing import pack, unpack
 from penchant.interest.layout import GAP, GAP_UNIT, N_DAYS, TODAY
 from penchant.math.arrays import Float32Array, FloatArray, IntArray
@@ -94,15 +95,8 @@ def topic_facts(states: list[TrackerState], names: tuple[str, ...]) -> TopicFact
     gap = np.concatenate([np.empty(0, np.int16), *(state.gap for state in states)]) * GAP_UNIT
     again = days >= 2
     number, gap = number[again], gap[again]
-
-    def moments(weight: FloatArray, values: FloatArray) -> tuple[float, float]:
-        if not weight.sum():
-            return 3.0, 1.0  # three weeks, give or take a factor of e
-        mean = float(np.average(values, weights=weight))
-        return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
-
-    # Every user has one say, so that those with many events do not speak for all.
-    mean, spread = moments(np.ones(gap.size), gap)
+    # Every user has one say, so that those with many events do not speak for all; before any, three weeks.
+    mean, spread = (float(gap.mean()), float(gap.std())) if gap.size else (3.0, 1.0)
     users = np.bincount(number, minlength=n_topics).astype(np.float64)
     of_topic = (np.bincount(number, gap, n_topics) + 5.0 * mean) / (users + 5.0)
     squared = np.bincount(number, (gap - of_topic[number]) ** 2, n_topics)
@@ -142,7 +136,7 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     user = state.user
     pause, visits = (float(user[GAP]), max(0.0, float(user[N_DAYS]) - 1.0)) if state.topic.size else (2.0, 0.0)
     pause = (pause * visits + 2.0 * 2.0) / (visits + 2.0)
-    away = seen.at / 86_400.0 - user[TODAY] if np.isfinite(user[TODAY]) else LONGEST_DAYS
+    away = seen.at / DAY_S - user[TODAY] if np.isfinite(user[TODAY]) else LONGEST_DAYS
     log_away = np.log(min(max(away, 0.0), LONGEST_DAYS) + SHORTEST_DAYS)
     same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known)]
     columns = np.concatenate(

@@ -15,6 +15,7 @@ from penchant.clock import DAY_S
 from penchant.domain.batch import EventBatch
 from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
+from penchant.math.lookup import place_of, room_for
 
 TOPIC_TYPES: frozenset[str] = frozenset(name for name in EVENT_TYPES if EVIDENCE_WEIGHT[name] != 0.0)
 """Event types that say something about interest."""
@@ -145,10 +146,7 @@ def _fold(
     negative_half_life = NEGATIVE_HALF_LIFE_DAYS * DAY_S
     rate_half_life = RATE_HALF_LIFE_DAYS * DAY_S
     n_old, n_views = old_topic.size, half_lives.size
-    n_new = 0
-    for row in rows:
-        n_new += topic_start[row + 1] - topic_start[row]
-    room = min(max(max_topics, n_old), n_old + n_new)
+    room = room_for(n_old, rows, topic_start, max_topics)
     topics = np.empty(room, np.int32)
     positive = np.zeros((room, n_views), np.float32)
     negative = np.zeros(room, np.float32)
@@ -184,18 +182,12 @@ def _fold(
                 known += positive[i, 0]
             total = 0.0
             for j in range(first, end):
-                mine = 0.0
-                for i in range(m):
-                    if topics[i] == topic[j]:
-                        mine = positive[i, 0]
+                place = place_of(topics, m, topic[j])
+                mine = positive[place, 0] if place >= 0 else np.float32(0.0)
                 total -= math.log((mine + strength * prior[j]) / (known + strength))
             cost[number] = total / (end - first)
         for j in range(first, end):
-            place = -1
-            for i in range(m):
-                if topics[i] == topic[j]:
-                    place = i
-                    break
+            place = place_of(topics, m, topic[j])
             if place < 0:
                 if m < room:
                     place = m

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from penchant.clock import DAY_S
 from penchant.interest.layout import (
     EVIDENCE,
     GAP,
@@ -27,8 +28,8 @@ from penchant.interest.layout import (
     TODAY,
 )
 from penchant.math.arrays import Float32Array, FloatArray, Int16Array, Int32Array, IntArray, UInt16Array, UInt32Array
+from penchant.math.lookup import place_of, room_for
 
-DAY = 86_400.0
 MAX_COUNT = 65_535
 LEAST_REGIME = 20.0
 """Topic-days that a regime must have had before anything can challenge it."""
@@ -71,7 +72,7 @@ def finish_day(
     if best >= alarm + np.log(1.0 + n_regimes):
         for c in range(MAX_CHANGES - 1):
             changes[c] = changes[c + 1]
-        changes[MAX_CHANGES - 1] = user[SINCE_AT] if winner < 0 else user[TODAY] * DAY
+        changes[MAX_CHANGES - 1] = user[SINCE_AT] if winner < 0 else user[TODAY] * DAY_S
         user[N_CHANGES] += 1.0
         slot = winner
         if winner < 0:
@@ -100,7 +101,7 @@ def finish_day(
             user[RETURN_EVIDENCE + r] = 0.0
     if user[EVIDENCE] <= 0.0:  # what challenges the regime begins anew with the day just over
         left = 0.0
-        first = user[TODAY] * DAY
+        first = user[TODAY] * DAY_S
         for i in range(m):
             inside = float(at[i]) >= first and count[i, 1] > 0
             count[i, 1] = np.uint16(1) if inside else np.uint16(0)
@@ -143,10 +144,7 @@ def fold_topics(
     n_old = old_topic.size
     n_views = half_lives.size
     against, mass = n_views, n_views + 1
-    n_new = 0
-    for row in rows:
-        n_new += topic_start[row + 1] - topic_start[row]
-    room = min(max(max_topics, n_old), n_old + n_new)
+    room = room_for(n_old, rows, topic_start, max_topics)
     topics = np.empty(room, np.int32)
     clock = np.zeros(room, np.uint32)
     evidence = np.zeros((room, n_views + 2), np.float32)
@@ -171,13 +169,12 @@ def fold_topics(
     for row in rows:
         now = at[row]
         first, end = topic_start[row], topic_start[row + 1]
-        day = np.floor(now / DAY)
+        day = np.floor(now / DAY_S)
         if weight[row] > 0.0 and end > first and day > user[TODAY]:
             if user[N_DAYS] > 0.0:
-                before = n_regimes
                 changed = user[N_CHANGES]
                 n_regimes = finish_day(user, changes, clock, evidence, count, regimes, m, n_regimes, day_cap, alarm)
-                if n_regimes != before or user[N_CHANGES] != changed:
+                if user[N_CHANGES] != changed:
                     for r in range(n_regimes):
                         known[r] = 0.0
                         for i in range(m):
@@ -186,7 +183,7 @@ def fold_topics(
                 share = max(1.0 / user[N_DAYS], GAP_MEMORY)
                 user[GAP] += share * (pause - user[GAP])
             else:
-                user[SINCE_AT] = day * DAY
+                user[SINCE_AT] = day * DAY_S
             user[TODAY] = day
             user[N_DAYS] += 1.0
         if now > user[LAST_AT]:
@@ -196,11 +193,7 @@ def fold_topics(
         part = weight[row] / (end - first)
         second = np.uint32(max(0.0, now))
         for j in range(first, end):
-            place = -1
-            for i in range(m):
-                if topics[i] == topic[j]:
-                    place = i
-                    break
+            place = place_of(topics, m, topic[j])
             if place < 0:
                 if m < room:
                     place = m
@@ -215,7 +208,7 @@ def fold_topics(
                         )
                         if kept < least:
                             place, least = i, kept
-                    if count[place, 0] > 0 and np.floor(float(clock[place]) / DAY) == user[TODAY]:
+                    if count[place, 0] > 0 and np.floor(float(clock[place]) / DAY_S) == user[TODAY]:
                         user[N_TODAY] -= 1.0
                     user[N_REGIME] -= float(count[place, 0])
                     user[N_SINCE] -= float(count[place, 1])
@@ -240,10 +233,10 @@ def fold_topics(
                     evidence[place, against] *= np.float32(2.0 ** (-ahead / negative_half_life))
                 for k in range(n_views):
                     evidence[place, k] += np.float32(part)
-                if day == user[TODAY] and (count[place, 0] == 0 or np.floor(float(clock[place]) / DAY) < day):
+                if day == user[TODAY] and (count[place, 0] == 0 or np.floor(float(clock[place]) / DAY_S) < day):
                     # The topic's first event of the day: the day's later ones say little more.
                     if count[place, 0] > 0:
-                        pause = np.log(max(1.0, day - np.floor(float(clock[place]) / DAY)))
+                        pause = np.log(max(1.0, day - np.floor(float(clock[place]) / DAY_S)))
                         share = max(1.0 / float(count[place, 0]), GAP_MEMORY)
                         old = float(gap[place]) * GAP_UNIT
                         gap[place] = np.int16(round((old + share * (pause - old)) / GAP_UNIT))

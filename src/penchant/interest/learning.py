@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import log_softmax, logit
 
 from penchant.clock import DAY_S
 from penchant.domain.activity import HORIZONS_DAYS
@@ -17,9 +18,10 @@ from penchant.interest.features import Gathered, feature_matrix, topic_facts
 from penchant.interest.mixture import fit_mixture
 from penchant.interest.network import Network
 from penchant.interest.prequential import RECENT, TopicEvidence
-from penchant.interest.seasons import HOUR, WEEKDAY, Season, Seasons, hour_of, lifts, weekday_of
+from penchant.interest.seasons import HOUR, WEEKDAY, Season, Seasons, lifts
 from penchant.interest.tracker import Tracker, TrackerParameters, TrackerState
-from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
+from penchant.math.arrays import Float32Array, FloatArray, IntArray
+from penchant.math.calendar import hour_of, weekday_of
 
 MAX_CELLS = 1_200_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
@@ -43,7 +45,7 @@ class Circumstance:
     """What was the case at every event of a batch: a code into ``values``, -1 for unknown, shape ``(n,)``."""
 
     values: tuple[str, ...]
-    code: Int32Array
+    code: IntArray
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,12 @@ def _ask(
     for number, (user_id, rows) in enumerate(_users(batch, tracker.types, rng)):
         if len(asked) >= limit:
             break
-        own = batch.select(np.sort(rows))
+        own = batch.select(rows)
         for _, before, later in moments(own, from_s, tracker.types):
             state = tracker.update({}, own.select(before))[user_id] if before.size else tracker.start()
             for moment in later:
                 if moment.topic.size and len(state.topic):
-                    one = _question(tracker, state, moment, population, number, rows)
+                    one = _question(tracker, state, moment, population, number, int(rows[moment.rows[0]]))
                     if one.came.sum() > 0:
                         asked.append(one)
                 state = tracker.update({user_id: state}, own.select(moment.rows))[user_id]
@@ -155,7 +157,7 @@ def _question(
     moment: Moment,
     population: Callable[[float], FloatArray],
     user: int,
-    rows: IntArray,
+    row: int,
 ) -> _Asked:
     seen = tracker.gather(state, moment.at, population(moment.at))
     came = np.zeros(seen.number.size, dtype=np.float32)
@@ -163,7 +165,7 @@ def _question(
     # A topic that nobody had touched before cannot be learned from.
     known = (place < seen.number.size) & (seen.number[np.minimum(place, seen.number.size - 1)] == moment.topic)
     np.add.at(came, place[known], moment.share[known].astype(np.float32))
-    return _Asked(user, seen, came, int(np.sort(rows)[moment.rows[0]]))
+    return _Asked(user, seen, came, row)
 
 
 def _evidence(tracker: Tracker, asked: Sequence[_Asked]) -> TopicEvidence:
@@ -206,12 +208,11 @@ def _scorer(
     there = np.isfinite(base[learned_on])
     first = networks.start(features[learned_on][there], HIDDEN, 1, rng)
 
-    def steps(rng: np.random.Generator) -> list[networks.Batch]:
-        order = rng.permutation(learned_on)
-        return [
-            (features[part].reshape(-1, features.shape[2]), networks.softmax_loss(base[part], came[part]))
-            for part in np.array_split(order, max(1, order.size // STEP))
-        ]
+    n_steps = max(1, learned_on.size // STEP)
+
+    def steps(rng: np.random.Generator) -> Iterator[networks.Batch]:
+        for part in np.array_split(rng.permutation(learned_on), n_steps):
+            yield features[part].reshape(-1, features.shape[2]), networks.softmax_loss(base[part], came[part])
 
     def validate(network: Network) -> float:
         losses = []
@@ -222,7 +223,7 @@ def _scorer(
             losses.append((loss, float(came[part].sum())))
         return sum(loss * n for loss, n in losses) / sum(n for _, n in losses)
 
-    network, after, before = networks.train(first, steps, validate, EPOCHS, rng)
+    network, after, before = networks.train(first, steps, n_steps, validate, EPOCHS, rng)
     return network if after < before - WORTH else None
 
 
@@ -236,11 +237,9 @@ def _seasons(
     circumstances: Mapping[str, Circumstance],
 ) -> Seasons | None:
     """Return the circumstances that tell something: lifts from before ``from_s`` must help after it."""
-    hours = np.array([hour_of(at) for at in batch.at], dtype=np.int32)
-    weekdays = np.array([weekday_of(at) for at in batch.at], dtype=np.int32)
     every = {
-        HOUR: Circumstance(tuple(str(i) for i in range(24)), hours),
-        WEEKDAY: Circumstance(tuple(str(i) for i in range(7)), weekdays),
+        HOUR: Circumstance(tuple(str(i) for i in range(24)), hour_of(batch.at)),
+        WEEKDAY: Circumstance(tuple(str(i) for i in range(7)), weekday_of(batch.at)),
         **{name: one for name, one in circumstances.items() if 1 < len(one.values) <= MAX_VALUES},
     }
     owner = batch.topic_owner
@@ -251,37 +250,32 @@ def _seasons(
         return None
     rows = np.array([one.row for one in asked])
     found: dict[str, Season] = {}
-    base = np.where(np.isfinite(base), base, np.float32(-60.0))
-    log_p = base - _log_sum(base)
-    now = networks.log_loss_of(np.exp(log_p.astype(np.float64)), came.astype(np.float64))
+    log_p = log_softmax(np.where(np.isfinite(base), base, np.float32(-60.0)), axis=1)
+    now = _loss(log_p, came)
     for name, one in every.items():
-        best: tuple[float, float, float] | None = None
-        code = one.code[rows]
+        code, n_values = one.code[rows], len(one.values)
         known = code >= 0
+        best, chosen = now - WORTH, (0.0, 0.0, log_p)
         for shrink in (300.0, 3_000.0, 30_000.0):
-            table = lifts(one.code[owner][early], topic[early], share[early], len(one.values), n_topics, shrink)
+            table = lifts(one.code[owner][early], topic[early], share[early], n_values, n_topics, shrink)
             moved = np.where(known[:, None], table[np.maximum(code, 0)], 0.0).astype(np.float32)
             for exponent in (0.25, 0.5, 0.75, 1.0):
-                shifted = log_p + np.float32(exponent) * moved
-                shifted -= _log_sum(shifted)
-                loss = float(-(came * shifted)[came > 0].sum() / came.sum())
-                if best is None or loss < best[0]:
-                    best = (loss, shrink, exponent)
-        if best is not None and best[0] < now - WORTH:
-            now, shrink, exponent = best
-            early_table = lifts(one.code[owner][early], topic[early], share[early], len(one.values), n_topics, shrink)
-            moved = np.where(known[:, None], early_table[np.maximum(code, 0)], 0.0).astype(np.float32)
-            log_p = log_p + np.float32(exponent) * moved
-            log_p -= _log_sum(log_p)
-            table = lifts(one.code[owner], topic, share, len(one.values), n_topics, shrink)
+                shifted = log_softmax(log_p + np.float32(exponent) * moved, axis=1)
+                loss = _loss(shifted, came)
+                if loss < best:
+                    best, chosen = loss, (shrink, exponent, shifted)
+        shrink, exponent, log_p = chosen
+        if exponent:
+            now = best
+            table = lifts(one.code[owner], topic, share, n_values, n_topics, shrink)
             found[name] = Season(one.values, table, exponent)
     return Seasons(found) if found else None
 
 
-def _log_sum(rows: Float32Array) -> Float32Array:
-    top = rows.max(axis=1, keepdims=True)
-    whole: Float32Array = top + np.log(np.exp(rows - top).sum(axis=1, keepdims=True))
-    return whole
+def _loss(log_p: Float32Array, came: Float32Array) -> float:
+    """Return the mean of ``-log p`` of what came."""
+    there = came > 0
+    return float(-(came[there] * log_p[there]).sum() / came.sum())
 
 
 def _activity(
@@ -302,21 +296,20 @@ def _activity(
     first = networks.start(features[learned_on], HIDDEN, len(HORIZONS_DAYS), rng)
     answered = np.maximum(1, (~np.isnan(happened[learned_on])).sum(axis=0))  # of a short log no month has ended yet
     rate = np.clip(np.nansum(happened[learned_on], axis=0) / answered, 1e-6, 0.5)
-    bias = np.log(rate / (1.0 - rate)).astype(np.float32)
+    bias = logit(rate).astype(np.float32)
     first = Network(first.mean, first.scale, (*first.weights[:5], bias))
     size = min(8_192, max(64, learned_on.size // 40))  # few data are seen in many small steps
 
-    def steps(rng: np.random.Generator) -> list[networks.Batch]:
-        order = rng.permutation(learned_on)
-        return [
-            (features[part], networks.logistic_loss(happened[part]))
-            for part in np.array_split(order, max(1, order.size // size))
-        ]
+    n_steps = max(1, learned_on.size // size)
+
+    def steps(rng: np.random.Generator) -> Iterator[networks.Batch]:
+        for part in np.array_split(rng.permutation(learned_on), n_steps):
+            yield features[part], networks.logistic_loss(happened[part])
 
     def validate(network: Network) -> float:
         return networks.logistic_loss(happened[held])(network(features[held]))[0]
 
-    network, _, _ = networks.train(first, steps, validate, EPOCHS, rng)
+    network, _, _ = networks.train(first, steps, n_steps, validate, EPOCHS, rng)
     bare = Activity(network, tuple(Calibration(np.empty(0), np.empty(0)) for _ in HORIZONS_DAYS))
     return bare.recalibrated(features[held], happened[held])
 

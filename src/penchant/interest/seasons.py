@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from penchant.clock import DAY_S
 from penchant.domain.packing import pack, unpack
-from penchant.math.arrays import FloatArray, Int32Array, IntArray
+from penchant.math.arrays import FloatArray, IntArray
+from penchant.math.calendar import hour_of, weekday_of
 
 FORMAT = 1
 HOUR, WEEKDAY = "hour", "weekday"
@@ -46,7 +46,7 @@ class Seasons:
             context: What the caller says of the situation; names and values that were never learned do nothing.
         """
         total = np.zeros(number.size)
-        said = {HOUR: hour_of(at), WEEKDAY: weekday_of(at), **context}
+        said = {HOUR: int(hour_of(at)), WEEKDAY: int(weekday_of(at)), **context}
         for name, season in self.by_name.items():
             value = str(said.get(name))
             if value in season.values:
@@ -75,18 +75,8 @@ class Seasons:
         return cls({name: Season(tuple(values), lift, exponent) for name, values, lift, exponent in parts})
 
 
-def hour_of(at: float) -> int:
-    """Return the UTC hour, 0..23."""
-    return int(at % DAY_S // 3600)
-
-
-def weekday_of(at: float) -> int:
-    """Return the UTC weekday, 0 = Monday."""
-    return int((at // DAY_S + 3) % 7)
-
-
 def lifts(
-    code: Int32Array, topic: IntArray, share: FloatArray, n_values: int, n_topics: int, shrink: float
+    code: IntArray, topic: IntArray, share: FloatArray, n_values: int, n_topics: int, shrink: float
 ) -> FloatArray:
     """Return the logarithm of P(topic | value) / P(topic), shape ``(V, T)``.
 
@@ -99,7 +89,7 @@ def lifts(
         shrink: How many events the overall distribution counts for.
     """
     known = code >= 0
-    flat = code[known].astype(np.int64) * n_topics + topic[known]
+    flat = code[known] * n_topics + topic[known]
     count = np.bincount(flat, share[known], n_values * n_topics).reshape(n_values, n_topics)
     overall = (count.sum(axis=0) + 1e-3) / (count.sum() + 1e-3 * n_topics)
     given = (count + shrink * overall) / (count.sum(axis=1, keepdims=True) + shrink)

@@ -110,7 +110,7 @@ class TrackerParameters:
         """Return the parameters as bytes."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)[:4]}
         parts = {
-            name: None if part is None else part.encode()
+            name: part.encode()
             for name in ("facts", "scorer", "seasons", "activity")
             if (part := getattr(self, name)) is not None
         }
@@ -386,9 +386,7 @@ class Tracker:
         whole[number] = p / p.sum()
         return whole
 
-    def active(
-        self, state: TrackerState, at: float, population: FloatArray, context: Mapping[str, Any] | None = None
-    ) -> FloatArray:
+    def active(self, state: TrackerState, at: float, population: FloatArray) -> FloatArray:
         """Return P(at least one event on the topic within 1, 7 and 30 days after ``at``), shape ``(3, T)``.
 
         Zero before ``fit``, and for topics that nobody has touched yet.

@@ -191,7 +191,7 @@ def circumstances_of(events: pl.DataFrame) -> dict[str, Circumstance]:
     for name, said in values.items():
         if len(said) >= MIN_SAID:
             known = sorted(set(said.values()))
-            code = np.full(events.height, -1, dtype=np.int32)
+            code = np.full(events.height, -1, dtype=np.int64)
             place = {value: number for number, value in enumerate(known)}
             code[list(said)] = [place[value] for value in said.values()]
             found[name] = Circumstance(tuple(known), code)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.clock import DAY_S, HOUR_S, from_s
+from penchant.clock import DAY_S, from_s
 from penchant.domain.batch import EventBatch, Scope
 from penchant.domain.event import EVENT_TYPES, TYPE_CODE
 from penchant.domain.packing import pack, unpack
 from penchant.domain.profile import Behaviour
 from penchant.math.arrays import IntArray
+from penchant.math.calendar import hour_of, weekday_of
 
 FORMAT = 1
 SESSION_GAP_S = 30 * 60.0
@@ -73,8 +74,7 @@ class BehaviourLearner:
     def update(self, states: Mapping[str, BehaviourState], batch: EventBatch) -> dict[str, BehaviourState]:
         """Return the states after the batch; see ``Learner.update``."""
         changed: dict[str, BehaviourState] = {}
-        hour = (np.floor_divide(batch.at, HOUR_S) % 24).astype(np.int64)
-        weekday = ((np.floor_divide(batch.at, DAY_S) + 3) % 7).astype(np.int64)  # 1970-01-01 was a Thursday
+        hour, weekday = hour_of(batch.at), weekday_of(batch.at)
         money = np.where(np.isnan(batch.amount), 0.0, batch.amount)
         cents = np.rint(money * _SIGN[batch.type] * 100.0).astype(np.int64)
         for user_id, rows in batch.groups(self.scope, self.types):

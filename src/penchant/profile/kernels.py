@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
+from penchant.math.lookup import place_of, room_for
 
 
 @njit(cache=True)
@@ -42,11 +43,7 @@ def fold_items(
     for row in rows:
         if item[row] < 0:
             continue
-        place = -1
-        for i in range(m):
-            if items[i] == item[row]:
-                place = i
-                break
+        place = place_of(items, m, item[row])
         if place < 0:
             if m < room:
                 place = m
@@ -87,10 +84,7 @@ def fold_newest(
     A full table forgets the topic whose newest event is oldest. Only events that speak for a topic enter.
     """
     n_old, width = old_at.shape
-    n_new = 0
-    for row in rows:
-        n_new += topic_start[row + 1] - topic_start[row]
-    room = min(max(max_topics, n_old), n_old + n_new)
+    room = room_for(n_old, rows, topic_start, max_topics)
     topics = np.empty(room, np.int32)
     newest = np.full((room, width), -np.inf)
     given = np.zeros((room, width), np.float32)
@@ -105,11 +99,7 @@ def fold_newest(
             continue
         first, end = topic_start[row], topic_start[row + 1]
         for j in range(first, end):
-            place = -1
-            for i in range(m):
-                if topics[i] == topic[j]:
-                    place = i
-                    break
+            place = place_of(topics, m, topic[j])
             if place < 0:
                 if m < room:
                     place = m
