@@ -11,24 +11,19 @@ from penchant.clock import DAY_S
 from penchant.domain.batch import EventBatch
 from penchant.domain.stream import as_one_user
 from penchant.domain.vocabulary import Vocabulary
-from penchant.evaluate.splice import (
+from penchant.evaluate.adaptation import (
     CURVE_EVENTS,
-    FIRST,
-    SECOND,
     Tally,
-    Times,
     curve,
-    divergence_bits,
     events_to_adapt,
     kl_nats,
-    make_pairs,
-    make_stream,
     measure,
     own_lives,
     scores,
     total_variation,
     trace,
 )
+from penchant.evaluate.splice import FIRST, SECOND, Times, divergence_bits, make_pairs, make_stream
 from penchant.interest.baselines import LastK, Popularity, Static
 from penchant.interest.histogram import TOPIC_TYPES
 from penchant.testing import as_rows

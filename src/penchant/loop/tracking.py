@@ -16,10 +16,11 @@ from penchant.domain.batch import EventBatch
 from penchant.domain.moment import Moment, moments
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import ConfigError, NotInstalledError
+from penchant.evaluate.adaptation import Losses, Measured, curve, measure, own_lives, scores
 from penchant.evaluate.calibration import Outcomes, ask_weekly, sample_users, score_activity, score_horizons
 from penchant.evaluate.metrics.probability import Reliability
 from penchant.evaluate.report import Chart, ModelResult, Report, Section, peak_mb
-from penchant.evaluate.splice import Losses, Measured, Spliced, Times, curve, make_pairs, measure, own_lives, scores
+from penchant.evaluate.splice import Spliced, Times, make_pairs
 from penchant.evaluate.statistics import Interval
 from penchant.evaluate.tracking import Asked, ask, recalls, score
 from penchant.interest import TOPIC_MODELS
