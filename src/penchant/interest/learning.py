@@ -109,11 +109,13 @@ def fit_tracker(
         features[i, one.seen.number] = rows
     assert features is not None  # noqa: S101 - there are at least MIN_MOMENTS
     held = _held_out(np.array([one.user for one in asked]), rng)
+    first_row = np.array([one.row for one in asked])
+    del asked, states  # what they hold is in the features
     scorer = _scorer(features, base, came, held, rng)
     if scorer is not None:
         base += scorer(features.reshape(-1, features.shape[2]))[:, 0].reshape(base.shape)
     del features
-    seasons = _seasons(batch, asked, base, came, from_s, n_topics, circumstances or {})
+    seasons = _seasons(batch, first_row, base, came, from_s, n_topics, circumstances or {})
     activity = _activity(mixed, batch, population, from_s, limit, rng)
     return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
 
@@ -205,8 +207,9 @@ def _scorer(
 ) -> Network | None:
     """Return the network that corrects the mixture, None where it does not help users it has not seen."""
     learned_on = np.setdiff1d(np.arange(base.shape[0]), held)
-    there = np.isfinite(base[learned_on])
-    first = networks.start(features[learned_on][there], HIDDEN, 1, rng)
+    there = np.isfinite(base)
+    there[held] = False
+    first = networks.start(features[there], HIDDEN, 1, rng)
 
     n_steps = max(1, learned_on.size // STEP)
 
@@ -229,14 +232,17 @@ def _scorer(
 
 def _seasons(
     batch: EventBatch,
-    asked: Sequence[_Asked],
+    rows: IntArray,
     base: Float32Array,
     came: Float32Array,
     from_s: float,
     n_topics: int,
     circumstances: Mapping[str, Circumstance],
 ) -> Seasons | None:
-    """Return the circumstances that tell something: lifts from before ``from_s`` must help after it."""
+    """Return the circumstances that tell something: lifts from before ``from_s`` must help after it.
+
+    ``rows`` are the rows of the batch at which the moments begin, shape ``(M,)``.
+    """
     every = {
         HOUR: Circumstance(tuple(str(i) for i in range(24)), hour_of(batch.at)),
         WEEKDAY: Circumstance(tuple(str(i) for i in range(7)), weekday_of(batch.at)),
@@ -248,7 +254,6 @@ def _seasons(
     early = batch.at[owner] < from_s
     if early.sum() < MIN_MOMENTS:
         return None
-    rows = np.array([one.row for one in asked])
     found: dict[str, Season] = {}
     log_p = log_softmax(np.where(np.isfinite(base), base, np.float32(-60.0)), axis=1)
     now = _loss(log_p, came)

@@ -12,6 +12,8 @@ from penchant.domain.packing import pack, unpack
 from penchant.math.arrays import Float32Array
 
 FORMAT = 1
+AT_ONCE = 65_536
+"""Rows worked on together: what is between the layers takes several times the memory of the rows."""
 NAMES = ("w1", "b1", "w2", "b2", "w3", "b3")
 
 
@@ -31,6 +33,8 @@ class Network:
 
     def __call__(self, features: Float32Array) -> Float32Array:
         """Return the outputs, shape ``(N, O)``."""
+        if features.shape[0] > AT_ONCE:
+            return np.concatenate([self(part) for part in np.array_split(features, features.shape[0] // AT_ONCE + 1)])
         w1, b1, w2, b2, w3, b3 = self.weights
         hidden = _silu(self.standardised(features) @ w1 + b1)
         answer: Float32Array = _silu(hidden @ w2 + b2) @ w3 + b3
@@ -75,7 +79,10 @@ def start(features: Float32Array, n_hidden: int, n_outputs: int, rng: np.random.
         rng: Draws the first weights.
     """
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scale = (1.0 / (features.std(axis=0, dtype=np.float64) + 1e-3)).astype(np.float32)
+    # In parts: the deviations of all rows at once would take twice the memory of the rows.
+    parts = np.array_split(features, max(1, features.shape[0] // AT_ONCE))
+    squares = sum(np.square(part - mean, dtype=np.float64).sum(axis=0) for part in parts)
+    scale = (1.0 / (np.sqrt(squares / features.shape[0]) + 1e-3)).astype(np.float32)
     n = features.shape[1]
     shapes = ((n, n_hidden), (n_hidden,), (n_hidden, n_hidden), (n_hidden,), (n_hidden, n_outputs), (n_outputs,))
     weights = []
