@@ -26,6 +26,9 @@ from penchant.math.calendar import hour_of, weekday_of
 MAX_CELLS = 1_200_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
 MAX_MOMENTS = 8_000
+QUESTION_CELLS = 800_000
+MAX_QUESTIONS = 2_666
+"""The same for activity: with half as many its calibration suffers."""
 MIN_MOMENTS = 300
 """With fewer the mixture is left as it is."""
 HIDDEN = 24
@@ -116,7 +119,8 @@ def fit_tracker(
         base += scorer(features.reshape(-1, features.shape[2]))[:, 0].reshape(base.shape)
     del features
     seasons = _seasons(batch, first_row, base, came, from_s, n_topics, circumstances or {})
-    activity = _activity(mixed, batch, population, from_s, limit, rng)
+    questions = max(MIN_MOMENTS // 3, min(MAX_QUESTIONS, QUESTION_CELLS // cells))
+    activity = _activity(mixed, batch, population, from_s, questions, rng)
     return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
 
 
@@ -293,7 +297,7 @@ def _activity(
 ) -> Activity | None:
     """Return what says how likely a topic is within a horizon, calibrated on the last third of the time."""
     end = float(batch.at.max())
-    features, happened, at = activity_questions(tracker, batch, population, from_s, end, limit // 3, rng)
+    features, happened, at = activity_questions(tracker, batch, population, from_s, end, limit, rng)
     late = at >= from_s + (end - from_s) * 2 / 3
     if not features.size or np.nansum(happened[~late, 0]) < MIN_MOMENTS / 3 or late.all():
         return None
