@@ -25,6 +25,7 @@ from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
 from penchant.loop.fold import Ledger
+from penchant.loop.together import receipt_of, shown, take_together
 from penchant.process.label import LabelConfig
 from penchant.process.validate import Limits, validate
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
@@ -133,11 +134,28 @@ class Engine:
             try:
                 rows.append(validate(event, now, limits))
             except EventError as error:
-                refusals.append(Refusal(row, str(error), _shown(event)))
+                refusals.append(Refusal(row, str(error), shown(event)))
             if len(rows) + len(refusals) >= CHUNK:
                 receipt += self._take(rows, refusals, refused, None)
                 rows, refusals = [], []
         return receipt + self._take(rows, refusals, refused, mark)
+
+    def ingest_each(self, groups: Sequence[Iterable[Event | Mapping[str, Any]]]) -> list[Receipt]:
+        """Ingest the events of several callers with one commit; return a receipt for each.
+
+        A server that gathers what waits pays once for what ``ingest`` pays each time.
+
+        Raises:
+            StorageError: When the log cannot be written; nothing of any group is taken then.
+        """
+        now = self._clock()
+        limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
+        return take_together(groups, self.ledger, lambda event: validate(event, now, limits), self._label)
+
+    def _label(self, rows: Sequence[Row]) -> list[Row]:
+        from penchant.process.label import label_rows
+
+        return label_rows(rows, self._item_topics, self._labels)
 
     def _take(
         self,
@@ -146,19 +164,16 @@ class Engine:
         refused: Callable[[Refusal], None] | None,
         mark: tuple[str, str] | None,
     ) -> Receipt:
-        from penchant.process.label import label_rows
-
         accepted = duplicates = late = 0
         _hand_over(refusals, refused)
         if rows or mark:
             # The catalogue first, so that a batch may bring items and what was done with them.
             rows.sort(key=lambda row: row[1] != "item")
-            position, late = self.ledger.append(
-                rows, lambda given: label_rows(given, self._item_topics, self._labels), mark
-            )
+            position, behind = self.ledger.append(rows, self._label, mark)
+            late = int(np.count_nonzero(behind))
             accepted = int(np.count_nonzero(position))
             duplicates = len(rows) - accepted
-        return _receipt(accepted, duplicates, late, refusals)
+        return receipt_of(accepted, duplicates, late, refusals)
 
     def _ingest_frame(
         self, frame: pl.DataFrame, refused: Callable[[Refusal], None] | None, mark: tuple[str, str] | None
@@ -191,7 +206,7 @@ class Engine:
                 rows: list[Row] = good.rows()  # type: ignore[assignment]
                 position, late = self.ledger.append(rows, mark=mark if number == last else None, frame=good)
             accepted = int(np.count_nonzero(position))
-            receipt += _receipt(accepted, len(rows) - accepted, late, refusals)
+            receipt += receipt_of(accepted, len(rows) - accepted, int(np.count_nonzero(late)), refusals)
         return receipt
 
     def replay(self, frame: pl.DataFrame) -> int:
@@ -423,14 +438,6 @@ class Engine:
         return False
 
 
-def _shown(given: object) -> str:
-    """Return what was given, shortened."""
-    try:
-        return repr(given)[:500]
-    except (ValueError, RecursionError):  # whole numbers of thousands of digits refuse to be shown
-        return f"<{type(given).__name__}>"
-
-
 def _check_components(settings: Settings) -> None:
     known = {"label", "pipeline", "statements", "tracker", *SOURCES, *RANKERS, *RERANKERS}
     for name in settings.components:
@@ -443,13 +450,6 @@ def _hand_over(refusals: list[Refusal], refused: Callable[[Refusal], None] | Non
     if refused is not None:
         for refusal in refusals:
             refused(refusal)
-
-
-def _receipt(accepted: int, duplicates: int, late: int, refusals: list[Refusal]) -> Receipt:
-    reasons: dict[str, int] = {}
-    for refusal in refusals:
-        reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
-    return Receipt(accepted, duplicates, len(refusals), late, reasons, tuple(refusals[:100]))
 
 
 def _fold_version(learners: Iterable[str], config: TrackerConfig) -> str:

@@ -21,7 +21,7 @@ from penchant.domain.learner import Learner
 from penchant.domain.row import Row, encode_topics, frame_schema, log_schema, parent_of
 from penchant.domain.vocabulary import Vocabulary
 from penchant.errors import LogLockedError
-from penchant.math.arrays import FloatArray, Int32Array, IntArray
+from penchant.math.arrays import BoolArray, FloatArray, Int32Array, IntArray
 from penchant.process.order import late
 from penchant.profile.behaviour import BehaviourLearner
 from penchant.profile.population import DayState, DecayedCounts
@@ -51,7 +51,7 @@ class _Work:
     done: bool = False
     error: BaseException | None = None
     position: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    late: int = 0
+    late: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
 
 class Ledger:
@@ -109,7 +109,7 @@ class Ledger:
         prepare: Callable[[Sequence[Row]], Sequence[Row]] = lambda rows: rows,
         mark: tuple[str, str] | None = None,
         frame: pl.DataFrame | None = None,
-    ) -> tuple[IntArray, int]:
+    ) -> tuple[IntArray, BoolArray]:
         """Append rows to the log and fold what is new.
 
         Args:
@@ -120,7 +120,7 @@ class Ledger:
             frame: The same rows as a frame, where there is one: arrays are then built from it.
 
         Returns:
-            The position of every row, 0 for a duplicate; and how many of the new ones were late.
+            The position of every row, 0 for a duplicate; and which of the new ones were late.
         """
         work = _Work(rows, prepare, mark, frame)
         self._queue.append(work)
@@ -165,10 +165,11 @@ class Ledger:
 
     def _fold_work(self, work: _Work) -> None:
         new = np.flatnonzero(work.position)
+        work.late = np.zeros(work.position.size, dtype=np.bool_)
         if new.size == 0:
             return
         batch = self._batch(work, new)
-        work.late = self._count_late(batch)
+        work.late[new] = self._late(batch)
         self._fold(batch)
         self._folded = max(self._folded, int(work.position[new[-1]]))
 
@@ -187,7 +188,7 @@ class Ledger:
             frame = frame.filter(pl.col("position") > 0)
         return EventBatch.from_frame(frame, self.items, self.topics)
 
-    def _count_late(self, batch: EventBatch) -> int:
+    def _late(self, batch: EventBatch) -> BoolArray:
         behaviour = self.learners["behaviour"]
         newest = np.array(
             [
@@ -197,12 +198,14 @@ class Ledger:
         )
         if len(batch) == 1:
             counts = batch.user[0] >= 0 and EVENT_TYPES[batch.type[0]] in BehaviourLearner.types
-            return int(counts and batch.at[0] < newest[batch.user[0]])
+            return np.array([counts and batch.at[0] < newest[batch.user[0]]])
         counted = np.concatenate(
             [rows for _, rows in batch.groups("user", BehaviourLearner.types)] or [np.zeros(0, int)]
         )
         counted.sort()
-        return int(late(batch.user[counted], batch.at[counted], newest).sum())
+        answer = np.zeros(len(batch), dtype=np.bool_)
+        answer[counted] = late(batch.user[counted], batch.at[counted], newest)
+        return answer
 
     def _fold(self, batch: EventBatch, guard: bool = False) -> None:
         """Fold a batch into every learner; with ``guard``, leave out what a state already reflects."""
