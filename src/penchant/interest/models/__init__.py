@@ -5,6 +5,18 @@ from penchant.registry import Registry
 MODELS = Registry(
     "item model",
     "penchant.interest.model",
-    {},
+    {
+        "most_popular": "penchant.interest.models.counts:MostPopular",
+        "most_recent": "penchant.interest.models.counts:MostRecent",
+        "repeat": "penchant.interest.models.counts:Repeat",
+        "item_knn": "penchant.interest.models.item_knn:ItemKNN",
+        "item_pearson": "penchant.interest.models.item_knn:ItemPearson",
+        "item_adjusted_cosine": "penchant.interest.models.item_knn:ItemAdjustedCosine",
+        "sequence": "penchant.interest.models.sequence.models:Gated",
+        "transformer": "penchant.interest.models.sequence.models:Transformer",
+        "gru": "penchant.interest.models.sequence.models:Gru",
+        "lstm": "penchant.interest.models.sequence.models:Lstm",
+        "caser": "penchant.interest.models.sequence.models:Caser",
+    },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""
