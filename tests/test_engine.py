@@ -407,7 +407,7 @@ def test_the_list_is_as_long_as_asked_or_as_the_catalogue(toy_engine):
 
 
 def test_an_unknown_strategy_is_an_error(toy_engine):
-    with pytest.raises(UnknownNameError, match="known: interest, item_knn, new, popular, recent, taste"):
+    with pytest.raises(UnknownNameError, match=r"known: (.*, )?interest, .*new, .*popular, .*taste"):
         toy_engine.recommend("user-0", strategy="best")
     with pytest.raises(
         UnknownNameError, match="no model to fit named 'everything'; known: blend, item_knn, taste, tracker"

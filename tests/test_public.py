@@ -34,6 +34,7 @@ def test_the_public_names_are_exactly_these():
 def test_the_public_names_of_testing_are_exactly_these():
     assert penchant.testing.__all__ == [
         "EventLogContract",
+        "ItemModelContract",
         "LearnerContract",
         "SettableClock",
         "SourceContract",

@@ -22,6 +22,7 @@ from penchant.domain.statements import StatementScope
 from penchant.domain.taste import Taste
 from penchant.errors import ConfigError, EventError
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
+from penchant.interest.models import MODELS
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
 from penchant.loop.fold import Ledger
@@ -355,10 +356,12 @@ class Engine:
             at: The moment asked about.
             context: What the caller says of the situation; handed to every source.
             exclude: Item ids to leave out.
-            strategy: Name of one candidate source; None for the whole pipeline.
+            strategy: Name of one candidate source or item model; None for the whole pipeline.
 
         Raises:
             UnknownNameError: When there is no such strategy.
+            NotFittedError: When it is an item model that has not been fitted.
+            NotInstalledError: When it needs a package that is not there.
         """
         if n < 1:
             raise ConfigError(f"n is {n}; at least 1")
@@ -371,20 +374,24 @@ class Engine:
     # -- learn, rebuild, forget ------------------------------------------------------------------------------------
 
     def fit(self, what: Iterable[str] | None = None) -> dict[str, Any]:
-        """Fit models on the log: the tracker's mixture, the item neighbours and vectors, the weights of the blend.
+        """Fit models on the log: the tracker's mixture, what the pipeline is made of, the weights of the blend.
 
         Args:
-            what: Names to fit; None for all: ``tracker``, ``item_knn``, ``taste``, ``blend``.
+            what: Names to fit: ``tracker``, a source that learns or any item model, ``blend``. None for the tracker,
+                the sources and models that the pipeline declares (``item_knn`` and ``taste`` unless it was set
+                otherwise), and the blend.
 
         Returns:
             What was learned and how long it took, by name.
 
         Raises:
             UnknownNameError: When there is no such model.
+            NotInstalledError: When one of them needs a package that is not there.
         """
         from penchant.loop.fitting import Fitting
 
-        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock)
+        folder = _training_folder(self.settings.url)
+        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock, folder)
         report = fitting.run(what)
         self.tracker = fitting.tracker
         return report
@@ -439,7 +446,7 @@ class Engine:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"label", "pipeline", "statements", "tracker", *SOURCES, *RANKERS, *RERANKERS}
+    known = {"label", "pipeline", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")
@@ -455,6 +462,15 @@ def _hand_over(refusals: list[Refusal], refused: Callable[[Refusal], None] | Non
 def _fold_version(learners: Iterable[str], config: TrackerConfig) -> str:
     """Return what states depend on beside the log; states of another version are folded anew."""
     return f"{', '.join(sorted(learners))}; {config.fold_version}"
+
+
+def _training_folder(url: str) -> Path | None:
+    """Return where unfinished training is kept: beside a SQLite file, within a Parquet folder, else nowhere."""
+    kind, _, rest = url.partition(":///")
+    if kind == "parquet":
+        return Path(rest) / "training"
+    named = kind.startswith("sqlite") and rest not in ("", ":memory:")
+    return Path(f"{rest.partition('?')[0]}.training") if named else None
 
 
 def _storage(settings: Settings) -> tuple[Any, Any, Any]:

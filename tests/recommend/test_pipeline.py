@@ -27,7 +27,7 @@ def test_every_source_can_be_asked_alone(open_engine, toy):
 
 def test_an_unknown_strategy_names_the_known_ones(toy_engine):
     with pytest.raises(
-        UnknownNameError, match="no strategy named 'magic'; known: interest, item_knn, new, popular, recent, taste"
+        UnknownNameError, match=r"no strategy named 'magic'; known: (.*, )?interest, .*popular, .*recent, .*taste"
     ):
         toy_engine.recommend("user-2", strategy="magic")
 
@@ -62,9 +62,9 @@ def toy_engine_events(engine):
 @pytest.mark.parametrize(
     ("components", "words"),
     [
-        ({"pipeline": {"sources": ["popular", "magic"]}}, "no candidate source named 'magic'; known: interest"),
+        ({"pipeline": {"sources": ["popular", "magic"]}}, "no candidate source named 'magic'; known: (.*, )?interest"),
         ({"pipeline": {"ranker": "magic"}}, "no ranker named 'magic'; known: blend"),
-        ({"pipeline": {"rerankers": ["magic"]}}, "no reranker named 'magic'; known: spread"),
+        ({"pipeline": {"rerankers": ["magic"]}}, "no reranker named 'magic'; known: calibrate, fair"),
     ],
 )
 def test_an_unknown_component_is_named(open_engine, components, words):

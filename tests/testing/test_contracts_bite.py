@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars  # noqa: F401  pytester forgets what a run imported, and Polars cannot be imported twice
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -50,6 +51,46 @@ SOURCES = {
     ),
     "changes the question": "        query.since[:] = 0\n        return super().candidates(query, n)",
 }
+MODELS = {
+    "says NaN": "    def scores(self, histories, items):\n        return super().scores(histories, items) * np.nan",
+    "says too little": "    def scores(self, histories, items):\n        return super().scores(histories, items)[:, :50]",
+    "knows no new items": (
+        "    def scores(self, histories, items):\n        scores = super().scores(histories, items)\n"
+        "        assert items.n_items <= 65\n        return scores"
+    ),
+    "mixes the rows": (
+        "    def scores(self, histories, items):\n        scores = super().scores(histories, items)\n"
+        "        return scores - (np.float32(len(scores)))"
+    ),
+    "looks at what comes later": (
+        "    def scores(self, histories, items):\n        scores = super().scores(histories, items)\n"
+        "        return scores + np.float32(items.since.max() / 1e6)"
+    ),
+    "remembers who asked": (
+        "    def scores(self, histories, items):\n        self._both = self._both * 1.01\n"
+        "        return super().scores(histories, items)"
+    ),
+    "names what the user never took": "    def because(self, histories, item):\n        return np.array([61])",
+    "learns on top of what it knew": (
+        "    def fit(self, training):\n        old = self._both\n        super().fit(training)\n"
+        "        if old is not None:\n            self._both = self._both * 2"
+    ),
+    "draws from the global source of chance": (
+        "    def fit(self, training):\n        np.random.rand()\n        super().fit(training)"
+    ),
+    "learns nothing": "    def fit(self, training):\n        super().fit(training)\n        self._both = self._both * 0 + 1",
+    "forgets to keep something": (
+        "    def encode(self):\n        full, self._both = self._both, self._both * 2\n        data = super().encode()\n"
+        "        self._both = full\n        return data"
+    ),
+    "believes damaged bytes": (
+        "    def decode(self, data):\n        try:\n            super().decode(data)\n"
+        "        except FormatError:\n            pass"
+    ),
+    "is lost without events": (
+        "    def fit(self, training):\n        training.interactions.at.min()\n        super().fit(training)"
+    ),
+}
 FILES = {
     "log": """
 import pytest
@@ -82,6 +123,19 @@ class TestPart(LearnerContract):
     def learner(self):
         return Part()
 """,
+    "model": """
+import numpy as np
+from companions import Companions
+from penchant.errors import FormatError
+from penchant.testing import ItemModelContract
+
+class Part(Companions):
+{body}
+
+class TestPart(ItemModelContract):
+    def make(self):
+        return Part()
+""",
     "source": """
 import numpy as np
 import pytest
@@ -99,6 +153,7 @@ class TestPart(SourceContract):
 """,
 }
 BROKEN = [
+    *(("model", what, body) for what, body in MODELS.items()),
     *(("log", what, body) for what, body in LOGS.items()),
     *(("learner", what, body) for what, body in LEARNERS.items()),
     *(("source", what, f"    def candidates(self, query, n):\n{body}") for what, body in SOURCES.items()),

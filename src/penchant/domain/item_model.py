@@ -40,6 +40,10 @@ class ItemTable:
         """Return how many items there are."""
         return len(self.text)
 
+    def first(self, n: int) -> ItemTable:
+        """Return the table of the first ``n`` items."""
+        return self if n == self.n_items else ItemTable(self.topics[:n], self.text[:n], self.since[:n])
+
     @classmethod
     def bare(cls, n_items: int) -> ItemTable:
         """Return a table of items of which nothing is known."""

@@ -9,6 +9,7 @@ from typing import Any
 from scipy import sparse
 
 from penchant.domain.interests import Reading
+from penchant.domain.item_model import ItemTable
 from penchant.domain.profile import History
 from penchant.domain.taste import TasteReader
 from penchant.domain.vocabulary import Vocabulary
@@ -34,6 +35,7 @@ class Query:
         items: Item vocabulary, size I.
         topics: Topic vocabulary, size T.
         titles: Title of an item by number, None when it has none.
+        table: Returns what is known of every item in topics and words; it may have grown beyond I.
         context: Whatever the caller says of the situation.
     """
 
@@ -51,6 +53,7 @@ class Query:
     items: Vocabulary
     topics: Vocabulary
     titles: Callable[[int], str | None]
+    table: Callable[[], ItemTable]
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def name(self, item: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,12 +16,14 @@ import numpy as np
 from penchant.clock import DAY_S, Clock, day_of, to_us
 from penchant.domain.batch import EventBatch
 from penchant.domain.interactions import Interactions
+from penchant.domain.item_model import ItemTraining, Progress, silent
 from penchant.domain.packing import pack
 from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
 from penchant.interest.learning import Circumstance, fit_tracker
 from penchant.interest.tracker import Tracker
 from penchant.loop.fold import Ledger
+from penchant.loop.model_source import ModelSource
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
 from penchant.math.arrays import IntArray
 from penchant.profile.population import by_day
@@ -41,13 +45,28 @@ NEW_SOURCE_WEIGHT = 0.1
 
 @dataclass
 class Fitting:
-    """One run of fitting on everything in the log."""
+    """One run of fitting on everything in the log.
+
+    What is being fitted is a new object, and takes the place of the old one when it is saved: whoever asks meanwhile is
+    answered by the old one, and a fit that is broken off changes nothing.
+
+    Attributes:
+        ledger: The log and the states.
+        recommender: Whose sources are fitted.
+        shelf: Where models are kept.
+        seed: Seed of all chance.
+        clock: Says when a model was fitted.
+        folder: Where models may keep unfinished training, None: nowhere.
+        progress: Told how far a model is.
+    """
 
     ledger: Ledger
     recommender: Recommender
     shelf: ModelShelf
     seed: int
     clock: Clock
+    folder: Path | None = None
+    progress: Progress = silent
 
     def __post_init__(self) -> None:
         tracker: Any = self.ledger.learners["tracker"]
@@ -57,26 +76,30 @@ class Fitting:
         self.circumstances = circumstances_of(events)
         self.position = int(self.batch.position[-1]) if len(self.batch) else 0
         self.interactions = interactions_of(self.batch)
-        self.sources = [name for name, source in self.recommender.pipeline.sources.items() if hasattr(source, "fit")]
+        pipeline = self.recommender.pipeline
+        declared = dict.fromkeys(pipeline.config.sources)
+        self.declared = [name for name in declared if hasattr(pipeline.sources[name], "fit")]
 
     def run(self, names: Iterable[str] | None) -> dict[str, Any]:
-        """Fit the tracker, then every source that learns, then the blend; return what was learned and the seconds.
+        """Fit the tracker, then sources and item models, then the blend; return what was learned and the seconds.
 
         Args:
-            names: Which of them; None for all.
+            names: Which of them; None for the tracker, what the pipeline declares, and the blend.
 
         Raises:
             UnknownNameError: When there is no such model.
         """
         steps: dict[str, Callable[[], dict[str, Any]]] = {
             "tracker": self._tracker,
-            **{name: partial(self._source, name) for name in self.sources},
+            **{name: partial(self._source, name) for name in self._known()},
             "blend": self._blend,
         }
-        chosen = set(steps) if names is None else set(names)
-        for name in chosen:
+        chosen = {"tracker", *self.declared, "blend"} if names is None else set(names)
+        for name in sorted(chosen):
             if name not in steps:
                 raise UnknownNameError("model to fit", name, steps)
+            if name not in ("tracker", "blend"):
+                self.recommender.pipeline.source(name)  # what is not installed is said before anything is fitted
         report: dict[str, Any] = {"events": len(self.batch)}
         for name in steps:
             if name in chosen:
@@ -84,6 +107,12 @@ class Fitting:
                 report[name] = steps[name]()
                 report[name]["seconds"] = round(time.perf_counter() - began, 3)
         return report
+
+    def _known(self) -> list[str]:
+        """Return the names of all sources and item models that learn, the declared first."""
+        pipeline = self.recommender.pipeline
+        learn = [name for name in pipeline.names if hasattr(pipeline.sources.get(name, ModelSource), "fit")]
+        return list(dict.fromkeys((*self.declared, *learn)))
 
     def _save(self, name: str, data: bytes) -> None:
         self.shelf.save(name, self.position, to_us(self.clock()), data)
@@ -111,11 +140,39 @@ class Fitting:
         }
 
     def _source(self, name: str) -> dict[str, Any]:
-        source: Any = self.recommender.pipeline.sources[name]
+        pipeline = self.recommender.pipeline
+        source: Any = pipeline.source(name)
+        if not getattr(source, "given", False):  # what was brought from outside stays
+            source = self._fitted(name, source, self.interactions)
         if self.interactions.user.size:
-            source.fit(self.interactions)
             self._save(name, source.encode())
+            pipeline.sources[name] = source
+        self._tidy(name)
         return {"interactions": int(self.interactions.user.size), "items": self.interactions.n_items}
+
+    def _fitted(self, name: str, source: Any, interactions: Interactions, folder: bool = True) -> Any:
+        """Return a new source like ``source``, fitted."""
+        if not isinstance(source, ModelSource):
+            fresh: Any = type(source)(source.config)
+            if interactions.user.size:
+                fresh.fit(interactions)
+            return fresh
+        model, place = source.fresh(), None
+        if folder and self.folder is not None:
+            place = self.folder / name
+            place.mkdir(parents=True, exist_ok=True)
+        # The table may have grown since the events were read: the model learns from what both know.
+        items = self.recommender.table().first(interactions.n_items)
+        where = None if place is None else str(place)
+        model.train(ItemTraining(interactions, items, self.seed, self.progress, where))
+        return model
+
+    def _tidy(self, name: str) -> None:
+        """Remove what an interrupted training would have gone on from."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            if self.folder.exists() and not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     def _blend(self) -> dict[str, Any]:
         """Learn the weights on the last tenth of the log, with neighbours that have not seen it."""
@@ -148,12 +205,10 @@ class Fitting:
         users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
         sources = self.recommender.pipeline.sources
         # What was brought from outside has not learned from the log: it may be asked as it is.
-        live = {name: sources[name] for name in self.sources if not getattr(sources[name], "given", False)}
+        live = {name: sources[name] for name in self.declared if not getattr(sources[name], "given", False)}
         early = interactions_of(self.batch, cut)
         for name, source in live.items():
-            honest: Any = type(source)(source.config)  # type: ignore[call-arg, attr-defined]
-            honest.fit(early)
-            sources[name] = honest
+            sources[name] = self._fitted(name, source, early, folder=False)
         asked = []
         try:
             for user in both.tolist():

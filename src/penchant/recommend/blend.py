@@ -28,7 +28,10 @@ class BlendConfig(BaseModel):
 
 
 class Blend:
-    """Score = sum over sources of ``weight * score / highest score of the source in this query``."""
+    """Score = sum over sources of ``weight * share``, a score as a share of the source's highest in this query.
+
+    Scores that are not all above zero are first raised by the lowest (``penchant.recommend.blending.shares``).
+    """
 
     Config = BlendConfig
 

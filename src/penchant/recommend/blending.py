@@ -14,7 +14,7 @@ from penchant.math.top import top_n
 def blend(
     proposals: Mapping[str, Candidates], weights: Mapping[str, float]
 ) -> tuple[Candidates, dict[str, dict[int, float]]]:
-    """Return all candidates by ``sum of weight * score / highest score of the source``, and the parts.
+    """Return all candidates by ``sum of weight * share of the source's score`` (see ``shares``), and the parts.
 
     Ties go to the lower item number.
     """
@@ -24,12 +24,25 @@ def blend(
         weight = weights.get(source, 0.0)
         if weight <= 0 or candidates.item.size == 0:
             continue
-        share = weight * candidates.score / candidates.score[0]
+        share = weight * shares(candidates.score)
         parts[source] = dict(zip(candidates.item.tolist(), share.tolist(), strict=True))
         for item, score in parts[source].items():
             total[item] = total.get(item, 0.0) + score
     order = sorted(total, key=lambda item: (-total[item], item))
     return Candidates(np.array(order, dtype=np.int64), np.array([total[item] for item in order])), parts
+
+
+def shares(score: FloatArray) -> FloatArray:
+    """Return scores of one source, best first, as numbers from 0 to 1, the best 1.
+
+    Scores that are all above zero are divided by the highest. Others, such as logarithms of probabilities, have no zero
+    of their own: then the lowest is 0.
+
+    >>> shares(np.array([4.0, 2.0])), shares(np.array([1.0, 0.0, -3.0])), shares(np.array([-2.0]))
+    (array([1. , 0.5]), array([1.  , 0.75, 0.  ]), array([1.]))
+    """
+    low, high = (0.0, score[0]) if score[-1] > 0 else (score[-1], score[0])
+    return (score - low) / (high - low) if high > low else np.ones(score.size)
 
 
 def learn_weights(
@@ -79,7 +92,7 @@ def _table(
     for column, name in enumerate(names):
         candidates = proposals.get(name)
         if candidates is not None and candidates.item.size:
-            scores[np.searchsorted(items, candidates.item), column] = candidates.score / candidates.score[0]
+            scores[np.searchsorted(items, candidates.item), column] = shares(candidates.score)
     return scores, np.isin(items, taken), taken.size
 
 

@@ -1,4 +1,4 @@
-"""The catalogue as arrays: which item is about which topic, and since when it is known."""
+"""The catalogue as arrays: which item is about which topic, what it is called, and since when it is known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from penchant.domain.item import Item
+from penchant.domain.item_model import ItemTable
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import FloatArray
 
@@ -24,17 +25,24 @@ class CatalogIndex:
         self._item_topics = sparse.csr_array((0, 0))
         self._topic_items = sparse.csr_array((0, 0))
         self._since = np.empty(0)  # -inf where no item event has spoken of the item
+        self._text: list[str] = []
+        self._untold: set[int] = set()  # items whose words are not in _text yet
+        self._table: ItemTable | None = None
 
     def clear(self) -> None:
         """Forget every item."""
         self._known.clear()
+        self._text.clear()
+        self._untold.clear()
         self._stale = True
 
     def put(self, items: Iterable[Item | None]) -> None:
         """Take items as they are now."""
         for item in items:
             if item is not None:
-                self._known[self._items.number(item.item_id)] = item
+                number = self._items.number(item.item_id)
+                self._known[number] = item
+                self._untold.add(number)
                 self._stale = True
 
     def title(self, number: int) -> str | None:
@@ -52,11 +60,25 @@ class CatalogIndex:
         if self._stale:
             self._build(size)
         elif size != self._size:  # only names that no item event has spoken of: empty rows
-            self._item_topics.resize(size)
-            self._topic_items.resize(size[::-1])
+            # New objects: whoever holds the old arrays keeps them as they were.
+            self._item_topics, self._topic_items = (
+                _grown(self._item_topics, size),
+                _grown(self._topic_items, size[::-1]),
+            )
             self._since = np.concatenate([self._since, np.full(size[0] - self._since.size, -np.inf)])
             self._size = size
         return self._item_topics, self._topic_items, self._since
+
+    def table(self) -> ItemTable:
+        """Return what item models may know of the items; the same object until the catalogue changes."""
+        topics, _, since = self.arrays()
+        if self._table is None or self._table.topics is not topics or self._table.since is not since:
+            self._text.extend([""] * (since.size - len(self._text)))
+            for number in self._untold:
+                self._text[number] = words(self._known[number])
+            self._untold.clear()
+            self._table = ItemTable(topics, tuple(self._text), since)
+        return self._table
 
     def _build(self, size: tuple[int, int]) -> None:
         rows: list[int] = []
@@ -74,3 +96,21 @@ class CatalogIndex:
         self._since = since
         self._size = size
         self._stale = False
+
+
+def _grown(matrix: sparse.csr_array, size: tuple[int, int]) -> sparse.csr_array:
+    grown = sparse.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    grown.resize(size)
+    return grown
+
+
+def words(item: Item) -> str:
+    """Return an item's title and those of its attributes that are texts, or lists of texts.
+
+    >>> words(Item("i", "Green tea", attributes={"brand": "Acme", "price": 3, "tags": ["loose", "leaf"]}))
+    'Green tea Acme loose leaf'
+    """
+    said = [item.title or ""]
+    for value in item.attributes.values():
+        said.extend(each for each in (value if isinstance(value, list | tuple) else (value,)) if isinstance(each, str))
+    return " ".join(part for part in said if part)

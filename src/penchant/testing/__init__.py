@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from penchant.testing.clock import SettableClock
     from penchant.testing.learner_contract import LearnerContract
     from penchant.testing.log_contract import EventLogContract
+    from penchant.testing.model_contract import ItemModelContract
     from penchant.testing.source_contract import SourceContract
     from penchant.testing.toy import ToyLog, as_rows, toy_log
 
 _HOME = {
     "EventLogContract": "log_contract",
+    "ItemModelContract": "model_contract",
     "LearnerContract": "learner_contract",
     "SettableClock": "clock",
     "SourceContract": "source_contract",
@@ -23,7 +25,16 @@ _HOME = {
     "toy_log": "toy",
 }
 
-__all__ = ["EventLogContract", "LearnerContract", "SettableClock", "SourceContract", "ToyLog", "as_rows", "toy_log"]
+__all__ = [
+    "EventLogContract",
+    "ItemModelContract",
+    "LearnerContract",
+    "SettableClock",
+    "SourceContract",
+    "ToyLog",
+    "as_rows",
+    "toy_log",
+]
 
 
 def __getattr__(name: str) -> object:
