@@ -11,16 +11,19 @@ from scipy import sparse
 
 from penchant.clock import from_s
 from penchant.config import Settings, component_config
+from penchant.domain.item_model import ItemTable
 from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
 from penchant.domain.taste import ItemVectors, Taste, TasteItem
 from penchant.errors import ConfigError
+from penchant.interest.models import MODELS
 from penchant.interest.statements import Standing, StatementsConfig, apply_statements, standing
 from penchant.interest.taste import read_taste, taste_reader
 from penchant.loop.fold import Ledger
 from penchant.loop.interests import said_by
+from penchant.loop.model_source import ModelSource, model_source
 from penchant.math.arrays import BoolArray, IntArray
 from penchant.recommend.blend import Blend, BlendConfig
 from penchant.recommend.catalog_index import CatalogIndex
@@ -43,12 +46,14 @@ class Recommender:
         self._ledger = ledger
         self._settings = settings
         self._statements = component_config(StatementsConfig, settings.components, "statements")
-        self.pipeline = Pipeline(component_config(PipelineConfig, settings.components, "pipeline"), settings.components)
+        self._shelf = shelf
+        config = component_config(PipelineConfig, settings.components, "pipeline")
+        self.pipeline = Pipeline(config, settings.components, MODELS, self._saved_model)
         self.index = CatalogIndex(self._ledger.items, self._ledger.topics)
         self.index.put(self._ledger.states.every("catalog").values())
         self._ledger.watchers.append(self._watch)
         self.repeat_share = 0.0
-        self._load(shelf)
+        self._load()
 
     def _watch(self, learner: str, changed: Mapping[str, Any]) -> None:
         if learner == "catalog":
@@ -56,12 +61,18 @@ class Recommender:
         elif not learner:
             self.index.clear()
 
-    def _load(self, shelf: ModelShelf) -> None:
+    def _saved_model(self, name: str) -> ModelSource:
+        """Return an item model as it was fitted last, if it was."""
+        source = model_source(name, self._settings.components)
+        self._shelf.restore(name, source.decode)
+        return source
+
+    def _load(self) -> None:
         for source in self.pipeline.sources.values():
-            if hasattr(source, "decode"):
+            if hasattr(source, "decode") and not isinstance(source, ModelSource):
                 fitted: FittedSource = source  # type: ignore[assignment]
-                shelf.restore(source.name, fitted.decode)
-        learned = shelf.restore("blend", lambda data: unpack(data, BLEND_FORMAT))
+                self._shelf.restore(source.name, fitted.decode)
+        learned = self._shelf.restore("blend", lambda data: unpack(data, BLEND_FORMAT))
         if learned is not None:
             self.use_blend(learned["weights"], float(learned["repeat_share"]))
 
@@ -175,8 +186,14 @@ class Recommender:
             items=ledger.items,
             topics=ledger.topics,
             titles=self.index.title,
+            table=self.table,
             context=context,
         )
+
+    def table(self) -> ItemTable:
+        """Return what item models may know of the items."""
+        with self._ledger.locked():
+            return self.index.table()
 
     def _muted_items(self, item_topics: sparse.csr_array, muted: Mapping[int, float]) -> IntArray:
         """Return the items all of whose topics, or the first of them, are muted."""

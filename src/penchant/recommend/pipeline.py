@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from penchant.config import component_config
 from penchant.domain.query import Query
 from penchant.domain.slate import Candidates
-from penchant.errors import UnknownNameError
+from penchant.errors import NotFittedError, UnknownNameError
 from penchant.recommend import RANKERS, RERANKERS, SOURCES
 from penchant.recommend.contract import CandidateSource, Ranker, Reranker
 
@@ -21,7 +21,7 @@ class PipelineConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sources: tuple[str, ...] = ("recent", "item_knn", "interest", "popular", "new", "taste")
-    """Candidate sources; their order breaks no ties."""
+    """Candidate sources and item models by name; their order breaks no ties."""
     ranker: str = "blend"
     """Puts the candidates into one order."""
     rerankers: tuple[str, ...] = ("spread",)
@@ -34,16 +34,49 @@ class PipelineConfig(BaseModel):
     """``auto`` allows seen items when at least this share of all interactions is with an item taken before."""
 
 
-class Pipeline:
-    """The built pipeline. A strategy is the name of one source: then its candidates alone make the list."""
+Make = Callable[[str], CandidateSource]
+"""Returns a source by name, as it was saved where it was; ``NotInstalledError`` when it needs what is not there."""
 
-    def __init__(self, config: PipelineConfig, options: Mapping[str, Mapping[str, Any]]) -> None:
+
+class Pipeline:
+    """The built pipeline. A strategy is the name of one source: then its candidates alone make the list.
+
+    Item models stand beside the sources: those that the pipeline declares are made at once, others when they are first
+    asked for, so that a model that nobody uses costs nothing and needs nothing.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig,
+        options: Mapping[str, Mapping[str, Any]],
+        models: Iterable[str] = (),
+        make: Make | None = None,
+    ) -> None:
         self.config = config
-        self.sources: dict[str, CandidateSource] = {
-            name: _build(SOURCES[name], options, name) for name in dict.fromkeys((*config.sources, *SOURCES))
-        }
+        self._make = make
+        self._models = [name for name in models if name not in SOURCES] if make is not None else []
+        self.sources: dict[str, CandidateSource] = {name: _build(SOURCES[name], options, name) for name in SOURCES}
+        for name in config.sources:
+            self.source(name, "candidate source")
         self.ranker: Ranker = _build(RANKERS[config.ranker], options, config.ranker)
         self.rerankers: list[Reranker] = [_build(RERANKERS[name], options, name) for name in config.rerankers]
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all sources and item models, made or not."""
+        return [*self.sources, *(name for name in self._models if name not in self.sources)]
+
+    def source(self, name: str, kind: str = "strategy") -> CandidateSource:
+        """Return a source, made when it is first asked for.
+
+        Raises:
+            UnknownNameError: When there is none.
+        """
+        if name not in self.sources:
+            if self._make is None or name not in self._models:
+                raise UnknownNameError(kind, name, self.names)
+            self.sources[name] = self._make(name)
+        return self.sources[name]
 
     def proposals(self, query: Query) -> dict[str, Candidates]:
         """Return the candidates of every declared source."""
@@ -55,15 +88,17 @@ class Pipeline:
 
         Raises:
             UnknownNameError: When there is no such strategy.
+            NotFittedError: When it is an item model that has not been fitted.
         """
         if strategy is None:
             ranked, parts = self.ranker.rank(query, self.proposals(query))
             for reranker in self.rerankers:
                 ranked = reranker.rerank(query, ranked)
             return ranked, parts
-        if strategy not in self.sources:
-            raise UnknownNameError("strategy", strategy, self.sources)
-        ranked = self.sources[strategy].candidates(query, max(self.config.pool, query.n))
+        source = self.source(strategy)
+        if strategy in self._models and not getattr(source, "fitted", True):
+            raise NotFittedError(f"the model {strategy!r} has not been fitted; call engine.fit([{strategy!r}]) first")
+        ranked = source.candidates(query, max(self.config.pool, query.n))
         return ranked, {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}
 
 
