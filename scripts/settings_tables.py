@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from penchant.config import Settings
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import TrackerConfig
+from penchant.process.augment import AugmentConfig
 from penchant.process.label import LabelConfig
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
 from penchant.recommend.pipeline import PipelineConfig
@@ -37,6 +38,7 @@ def in_code_only() -> Iterator[tuple[str, type[BaseModel]]]:
         if config is not None and config not in seen:
             seen.add(config)
             yield config.__name__.removesuffix("Config"), config
+    yield "Augment", AugmentConfig
 
 
 def rows(config: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:

@@ -19,6 +19,7 @@ def test_as_many_learners_as_there_are_were_found():
         "catalog",
         "facts",
         "history",
+        "impressions",
         "item_population",
         "statements",
         "topic_catalog",

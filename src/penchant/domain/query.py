@@ -8,10 +8,11 @@ from typing import Any
 
 from scipy import sparse
 
+from penchant.domain.impressions import Impressions
 from penchant.domain.interests import Reading
 from penchant.domain.item_model import ItemTable
 from penchant.domain.profile import History
-from penchant.domain.taste import TasteReader
+from penchant.domain.taste import ItemVectors, TasteReader
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray
 
@@ -37,6 +38,9 @@ class Query:
         titles: Title of an item by number, None when it has none.
         table: Returns what is known of every item in topics and words; it may have grown beyond I.
         context: Whatever the caller says of the situation.
+        shown: Returns what the user was shown.
+        facts: Returns what is known of the user beside events: value by name.
+        vectors: Returns the item vectors.
     """
 
     user_id: str
@@ -55,6 +59,9 @@ class Query:
     titles: Callable[[int], str | None]
     table: Callable[[], ItemTable]
     context: Mapping[str, Any] = field(default_factory=dict)
+    shown: Callable[[], Impressions] = Impressions.none
+    facts: Callable[[], Mapping[str, Any]] = dict
+    vectors: Callable[[], ItemVectors] = ItemVectors.none
 
     def name(self, item: int) -> str:
         """Return an item's title, its id when it has none."""

@@ -43,6 +43,7 @@ class Recommendation:
         reason: Why, in words.
         evidence: Ids of the user's events that led there; empty when nothing of the user's did (popular, new).
         parts: Score by source; sums to ``score``.
+        moves: By reranker how many places it moved the item: up above zero, down below; those that did not are left out.
     """
 
     item_id: str
@@ -52,6 +53,7 @@ class Recommendation:
     reason: str
     evidence: tuple[str, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    moves: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

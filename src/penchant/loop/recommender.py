@@ -12,6 +12,7 @@ from scipy import sparse
 from penchant.clock import from_s
 from penchant.config import Settings, component_config
 from penchant.domain.item_model import ItemTable
+from penchant.domain.impressions import Impressions
 from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
@@ -133,6 +134,16 @@ class Recommender:
         history: History = learner.read(self._ledger.state_at("history", user_id, at), at)
         return history
 
+    def _shown(self, user_id: str, at: float) -> Impressions:
+        learner: Any = self._ledger.learners["impressions"]
+        shown: Impressions = learner.read(self._ledger.state_at("impressions", user_id, at), at)
+        return shown
+
+    def _facts(self, user_id: str, at: float) -> dict[str, Any]:
+        learner: Any = self._ledger.learners["facts"]
+        known = learner.read(self._ledger.state_at("facts", user_id, at), at)
+        return {name: fact.value for name, fact in known.items()}
+
     def _recent(self, user_id: str, at: float) -> RecentTopics:
         learner: Any = self._ledger.learners["history"]
         recent: RecentTopics = learner.recent(self._ledger.state_at("history", user_id, at))
@@ -188,6 +199,9 @@ class Recommender:
             titles=self.index.title,
             table=self.table,
             context=context,
+            shown=lambda: self._shown(user_id, at),
+            facts=lambda: self._facts(user_id, at),
+            vectors=lambda: self.near.vectors,
         )
 
     def table(self) -> ItemTable:
@@ -228,8 +242,9 @@ class Recommender:
     ) -> list[Recommendation]:
         """Return the list; see ``Engine.recommend``."""
         query = self.query(user_id, n, at, context, exclude)
-        ranked, parts = self.pipeline.run(query, strategy)
-        return self._explain_all(query, ranked, parts, range(min(n, ranked.item.size)))
+        moves: dict[str, dict[int, int]] = {}
+        ranked, parts = self.pipeline.run(query, strategy, moves)
+        return self._explain_all(query, ranked, parts, range(min(n, ranked.item.size)), moves)
 
     def rank_all(self, user_id: str, n: int, at: float) -> tuple[dict[str, IntArray], BoolArray]:
         """Return the list of every strategy and of the whole pipeline, as item numbers, and which items were allowed."""
@@ -244,6 +259,7 @@ class Recommender:
         ranked: Candidates,
         parts: Mapping[str, Mapping[int, float]],
         places: Iterable[int],
+        moves: Mapping[str, Mapping[int, int]],
     ) -> list[Recommendation]:
         chosen = []
         for place in places:
@@ -270,6 +286,7 @@ class Recommender:
                 reason=because.text,
                 evidence=tuple(rows[p].event_id for p in wanted[item] if p in rows),
                 parts=mine,
+                moves={name: by_item[item] for name, by_item in moves.items() if item in by_item},
             )
             for item, score, source, mine, because in chosen
         ]
@@ -329,12 +346,13 @@ class Recommender:
                 return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
             reason = "You dealt with it before, and items are not recommended twice here"
             return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
-        ranked, parts = self.pipeline.run(query)
+        moves: dict[str, dict[int, int]] = {}
+        ranked, parts = self.pipeline.run(query, None, moves)
         place = np.flatnonzero(ranked.item == number)
         if place.size == 0:
             reason = "No source proposes it: " + _why_not(query, number, liking)
             return Explanation(user_id, item_id, "not_a_candidate", None, None, reason, liking)
-        shown = self._explain_all(query, ranked, parts, [int(place[0])])[0]
+        shown = self._explain_all(query, ranked, parts, [int(place[0])], moves)[0]
         verdict: Any = "recommended" if place[0] < SHOWN else "ranked"
         return Explanation(user_id, item_id, verdict, int(place[0]) + 1, shown, shown.reason, liking)
 

@@ -9,6 +9,7 @@ LEARNERS = Registry(
         "facts": "penchant.profile.facts:Facts",
         "behaviour": "penchant.profile.behaviour:BehaviourLearner",
         "history": "penchant.profile.history:HistoryLearner",
+        "impressions": "penchant.profile.impressions:ImpressionsLearner",
         "item_population": "penchant.profile.population:ItemPopulation",
         "topic_population": "penchant.profile.population:TopicPopulation",
         "catalog": "penchant.profile.catalog:CatalogLearner",

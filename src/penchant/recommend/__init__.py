@@ -17,7 +17,19 @@ SOURCES = Registry(
 
 RANKERS = Registry("ranker", "penchant.recommend.ranker", {"blend": "penchant.recommend.blend:Blend"})
 
-RERANKERS = Registry("reranker", "penchant.recommend.reranker", {"spread": "penchant.recommend.spread:Spread"})
+RERANKERS = Registry(
+    "reranker",
+    "penchant.recommend.reranker",
+    {
+        "spread": "penchant.recommend.spread:Spread",
+        "mmr": "penchant.recommend.mmr:MMR",
+        "calibrate": "penchant.recommend.calibrate:Calibrate",
+        "novelty": "penchant.recommend.novelty:Novelty",
+        "fair": "penchant.recommend.fairness:Fairness",
+        "fatigue": "penchant.recommend.fatigue:Fatigue",
+        "fresh": "penchant.recommend.freshness:Freshness",
+    },
+)
 
 RATINGS = Registry(
     "rating predictor",

@@ -13,6 +13,7 @@ from penchant.domain.slate import Candidates
 from penchant.errors import NotFittedError, UnknownNameError
 from penchant.recommend import RANKERS, RERANKERS, SOURCES
 from penchant.recommend.contract import CandidateSource, Ranker, Reranker
+from penchant.recommend.relevance import places_up
 
 
 class PipelineConfig(BaseModel):
@@ -83,8 +84,15 @@ class Pipeline:
         n = max(self.config.pool, query.n)
         return {name: self.sources[name].candidates(query, n) for name in self.config.sources}
 
-    def run(self, query: Query, strategy: str | None = None) -> tuple[Candidates, dict[str, dict[int, float]]]:
+    def run(
+        self, query: Query, strategy: str | None = None, moves: dict[str, dict[int, int]] | None = None
+    ) -> tuple[Candidates, dict[str, dict[int, float]]]:
         """Return the whole ranked list, best first, and each source's part of each score.
+
+        Args:
+            query: What is asked.
+            strategy: One source alone; None for all, ranked and reranked.
+            moves: Filled with what each reranker did: ``{reranker: {item: places up}}``.
 
         Raises:
             UnknownNameError: When there is no such strategy.
@@ -92,8 +100,10 @@ class Pipeline:
         """
         if strategy is None:
             ranked, parts = self.ranker.rank(query, self.proposals(query))
-            for reranker in self.rerankers:
-                ranked = reranker.rerank(query, ranked)
+            for name, reranker in zip(self.config.rerankers, self.rerankers, strict=True):
+                before, ranked = ranked, reranker.rerank(query, ranked)
+                if moves is not None:
+                    moves[name] = places_up(before, ranked)
             return ranked, parts
         source = self.source(strategy)
         if strategy in self._models and not getattr(source, "fitted", True):

@@ -77,7 +77,7 @@ def ever_new(n: int, scope: str) -> list[Row]:
     """
     rows = []
     for i in range(n):
-        kind = ("view", "purchase", "user", "item", "statement", "dislike", "search", "topic")[i % 8]
+        kind = ("view", "purchase", "user", "item", "statement", "dislike", "search", "topic", "impression")[i % 9]
         thing = i % 10 if scope == "day" else i
         at_us = NOON + (i if scope == "day" else i * 600_000_000)
         said = {

@@ -64,3 +64,5 @@ def explain(
         data.print(f"  {topic}: {p:.1%} of what comes next", markup=False)
     if explanation.recommendation and explanation.recommendation.evidence:
         data.print(f"  evidence: {', '.join(explanation.recommendation.evidence)}", markup=False)
+    for name, up in explanation.recommendation.moves.items() if explanation.recommendation else ():
+        data.print(f"  {name}: {abs(up)} place{'' if abs(up) == 1 else 's'} {'up' if up > 0 else 'down'}", markup=False)
