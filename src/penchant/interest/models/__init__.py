@@ -17,6 +17,11 @@ MODELS = Registry(
         "gru": "penchant.interest.models.sequence.models:Gru",
         "lstm": "penchant.interest.models.sequence.models:Lstm",
         "caser": "penchant.interest.models.sequence.models:Caser",
+        "user_knn": "penchant.interest.models.user_knn:UserKNN",
+        "ease": "penchant.interest.models.ease:EASE",
+        "rules": "penchant.interest.models.rules:Rules",
+        "ngram": "penchant.interest.models.ngram:NGram",
+        "neural_ngram": "penchant.interest.models.ngram_neural:NeuralNGram",
     },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""
