@@ -18,5 +18,6 @@ TOPIC_MODELS = Registry(
         "adwin": "penchant.interest.detectors:Adwin",
         "kswin": "penchant.interest.detectors:Kswin",
         "page_hinkley": "penchant.interest.detectors:PageHinkley",
+        "ngram_topics": "penchant.interest.ngram_topics:NGramTopics",
     },
 )
