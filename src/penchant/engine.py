@@ -227,6 +227,20 @@ class Engine:
         """Return what the catalogue says of an item; without topics and title when no item event has spoken of it."""
         return self.ledger.states.get("catalog", item_id) or Item(item_id)
 
+    def items(self, n: int = 100, after: int = 0) -> tuple[list[Item], int | None]:
+        """Return ``n`` items in the order in which they became known, and after how many to go on; None at the end."""
+        names = self.ledger.items.ids[after : after + n]
+        more = after + n < len(self.ledger.items)
+        return [self.item(name) for name in names if not name.startswith("forgotten:")], after + n if more else None
+
+    def users(self, n: int = 100, after: str | None = None) -> list[str]:
+        """Return the first ``n`` users beyond ``after`` of whom something is known, in the order of their ids."""
+        folds = [name for name, learner in self.ledger.learners.items() if learner.scope == "user"]
+        known: set[str] = set()
+        for name in folds:
+            known.update(self.ledger.states.keys(name, after or "", n))
+        return sorted(known)[:n]
+
     # -- profile and interest --------------------------------------------------------------------------------------
 
     def profile(self, user_id: str, at: Moment | None = None, n: int = 10, *, level: int | None = None) -> Profile:

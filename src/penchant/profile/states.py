@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import nsmallest
 from itertools import islice
 from typing import Any, Protocol
 
@@ -20,6 +21,10 @@ class Checkpoint(Protocol):
 
     def load_all(self, learner: str) -> Iterator[tuple[str, int, bytes]]:
         """Yield ``(key, log position, bytes)`` of every state of a learner."""
+        ...
+
+    def keys(self, learner: str, after: str, n: int) -> list[str]:
+        """Return the first ``n`` keys of a learner's states beyond ``after``, in order."""
         ...
 
     def save(self, states: Iterable[tuple[str, str, int, bytes]], position: int) -> None:
@@ -65,6 +70,15 @@ class SqlCheckpoint:
         sql = f"SELECT key, position, data FROM state WHERE learner = {self._bind}"  # noqa: S608
         for key, position, data in self._database.fetch(sql, (learner,)):
             yield key, int(position), bytes(data)
+
+    def keys(self, learner: str, after: str, n: int) -> list[str]:
+        """Return keys beyond a key; see ``Checkpoint``."""
+        binary = "key" if self._database.sqlite else 'key COLLATE "C"'  # by code points, as Python compares
+        sql = (
+            f"SELECT key FROM state WHERE learner = {self._bind} AND {binary} > {self._bind} "  # noqa: S608
+            f"ORDER BY {binary} LIMIT {self._bind}"
+        )
+        return [row[0] for row in self._database.fetch(sql, (learner, after, n))]
 
     def save(self, states: Iterable[tuple[str, str, int, bytes]], position: int) -> None:
         """Keep states; see ``Checkpoint``."""
@@ -166,6 +180,13 @@ class States:
         """Return the log position that a state reflects, 0 when there is none."""
         self.get(learner, key)
         return self._positions[learner].get(key, 0)
+
+    def keys(self, learner: str, after: str, n: int) -> list[str]:
+        """Return the first ``n`` keys beyond ``after``, in order; the states stay where they are."""
+        here = nsmallest(n, (key for key in list(self._states[learner]) if key > after))
+        if learner in self._complete or self._checkpoint is None:
+            return here
+        return sorted({*here, *self._checkpoint.keys(learner, after, n)})[:n]
 
     def every(self, learner: str) -> Mapping[str, Any]:
         """Return all states of a learner by key."""

@@ -1,0 +1,81 @@
+"""Listen: check that it is safe, run until told to stop, then finish what was begun."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+
+from penchant.app.server.config import ServerConfig
+from penchant.app.server.keys import KeyStore
+from penchant.engine import Engine
+from penchant.errors import ConfigError, NotInstalledError
+
+SWITCH_S = 0.0005
+"""How long a thread may keep the others from running; Python's 5 ms would show in every 99th percentile."""
+STOP_S = 20
+"""Seconds that requests have to end once the server was told to stop."""
+CONNECTIONS = 2000
+"""Connections at a time; more are answered with 503."""
+
+
+def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Answer over HTTP until SIGINT or SIGTERM; then end what was begun, and return.
+
+    Args:
+        engine: Stays open.
+        config: Where to listen, and the limits.
+        tell: Told the address once it is taken.
+
+    Raises:
+        ConfigError: When it would listen beyond this machine without a key, or the address cannot be had.
+        NotInstalledError: When the server's packages are not there.
+    """
+    try:
+        import uvicorn
+
+        from penchant.app.server.app import create_app
+    except ImportError as error:
+        raise NotInstalledError(f"{error.name}, which the server needs,", "pip install 'penchant[server]'") from error
+    from penchant.app.server.logs import set_up
+
+    if not config.local and not KeyStore(config.keys).every():
+        raise ConfigError(
+            f"{config.host} can be reached from other machines, and {config.keys} has no key; "
+            "make one: penchant serve key add --role admin"
+        )
+    set_up()
+    sys.setswitchinterval(SWITCH_S)
+    listening = _listen(config)
+    tell(f"http://{_shown(listening)}")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(engine, config),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+            limit_concurrency=CONNECTIONS,
+            backlog=2048,
+            proxy_headers=False,
+        )
+    )
+    server.run(sockets=[listening])
+
+
+def _listen(config: ServerConfig) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {config.host}:{config.port}: {error.strerror or error}") from error
+    listening.listen(2048)
+    return listening
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
