@@ -12,11 +12,12 @@ from penchant import clock as clocks
 from penchant.clock import Clock, Moment
 from penchant.collect import LOGS
 from penchant.config import Settings, component_config
+from penchant.domain.alike import Export, SimilarItem, SimilarUser
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
 from penchant.domain.profile import Profile
-from penchant.domain.row import Row
+from penchant.domain.row import Row, to_event
 from penchant.domain.slate import Explanation, Recommendation
 from penchant.domain.statements import StatementScope
 from penchant.domain.taste import Taste
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import ArrayLike
 
+    from penchant.loop.alike import SimilarUsers
     from penchant.loop.recommender import Recommender
 
 Given: TypeAlias = "Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]] | pl.DataFrame"
@@ -62,6 +64,7 @@ class Engine:
         self._facts, self._behaviour = learners["facts"], learners["behaviour"]
         learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
         self._recommender: Recommender | None = None
+        self._similar_users: SimilarUsers | None = None
         log, checkpoint, database = _storage(settings)
         try:
             folder = Path(settings.url.removeprefix("parquet:///")) if settings.url.startswith("parquet:") else None
@@ -385,6 +388,24 @@ class Engine:
         """Return why an item is, or is not, recommended to a user."""
         return self.recommender.explain(user_id, item_id, self._when(at))
 
+    def similar_items(self, item_id: str, n: int = 10, at: Moment | None = None) -> list[SimilarItem]:
+        """Return ``n`` items like one: taken by the same users, near in the item vectors, or about the same topics.
+
+        None for an item that no item event has spoken of by then. The first two need ``fit``.
+        """
+        from penchant.loop.alike import similar_items
+
+        return similar_items(self.recommender, self.ledger, item_id, n, self._when(at))
+
+    def similar_users(self, user_id: str, n: int = 10) -> list[SimilarUser]:
+        """Return the ``n`` users whose long-term interests are most like a user's; none for an unknown user."""
+        if self._similar_users is None:
+            from penchant.loop.alike import SimilarUsers
+
+            with self.ledger.locked():
+                self._similar_users = self._similar_users or SimilarUsers(self.ledger)
+        return self._similar_users(user_id, n)
+
     # -- learn, rebuild, forget ------------------------------------------------------------------------------------
 
     def fit(self, what: Iterable[str] | None = None) -> dict[str, Any]:
@@ -418,6 +439,13 @@ class Engine:
                 states come out as if the items had been there from the start.
         """
         return self.ledger.rebuild(fill_topics)
+
+    def export(self, user_id: str) -> Export:
+        """Return everything kept of a user: the profile as it is now, and every event in the order of arrival."""
+        frame = self.ledger.log.of_user(user_id).drop("position")
+        events = tuple(to_event(Row(*row)) for row in frame.rows())
+        profile = self.profile(user_id, n=1000)
+        return Export(user_id, profile.at, profile, events)
 
     def forget(self, user_id: str) -> int:
         """Remove a user from the log, the states and the population's counts; return how many events were erased.
