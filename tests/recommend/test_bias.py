@@ -12,7 +12,7 @@ RATING = np.array([5.0, 3.0, 4.0, 1.0])  # mean 3.25
 
 
 def test_as_many_predictors_as_there_are_were_found():
-    assert sorted(RATINGS) == ["bias", "global_mean", "item_mean"]
+    assert sorted(RATINGS) == ["bias", "global_mean", "item_knn_rating", "item_mean", "user_knn_rating"]
 
 
 def test_biases_by_hand():

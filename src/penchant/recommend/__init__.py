@@ -38,5 +38,7 @@ RATINGS = Registry(
         "bias": "penchant.recommend.bias:Bias",
         "item_mean": "penchant.recommend.bias:ItemMean",
         "global_mean": "penchant.recommend.bias:GlobalMean",
+        "user_knn_rating": "penchant.recommend.rating_knn:UserKNNRating",
+        "item_knn_rating": "penchant.recommend.rating_knn:ItemKNNRating",
     },
 )

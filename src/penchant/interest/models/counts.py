@@ -50,7 +50,8 @@ class MostPopular(KeepsLearned[Popularity]):
         seen = training.interactions
         age_days = (seen.at.max(initial=-np.inf) - seen.at) / DAY_S
         faded = seen.weight * half_life_weight(age_days, self.config.half_life_days)
-        self._learned = Popularity(np.bincount(seen.item, weights=faded, minlength=seen.n_items))
+        count = np.bincount(seen.item, weights=faded, minlength=seen.n_items)
+        self._learned = Popularity(count.astype(np.float64))  # no events would make whole numbers
 
     def scores(self, histories: Histories, items: ItemTable) -> Float32Array:
         """Return the counts in every row; ``-inf`` for what nobody took."""

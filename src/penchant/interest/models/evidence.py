@@ -45,7 +45,7 @@ def newest_items(histories: Histories, n_items: int, most: int | None = None) ->
     keep = np.flatnonzero((histories.item < n_items) & (histories.at <= histories.asked_at[rows]))
     key = rows[keep] * max(1, n_items) + histories.item[keep]
     distinct, from_end, which = np.unique(key[::-1], return_index=True, return_inverse=True)
-    total = np.bincount(which, weights=histories.weight[keep][::-1], minlength=distinct.size)
+    total = np.bincount(which, weights=histories.weight[keep][::-1], minlength=distinct.size).astype(float)
     order = np.argsort(-from_end)  # rows rise, within a row the last event comes last
     event = keep[keep.size - 1 - from_end[order]]
     row, weight = rows[event], total[order]

@@ -57,7 +57,8 @@ def centring(matrix: sparse.csr_array, similarity: Similarity) -> Centring:
 
 
 def _column_sums(matrix: sparse.csr_array, value: FloatArray) -> FloatArray:
-    return np.bincount(matrix.indices, weights=value, minlength=matrix.shape[1])
+    sums: FloatArray = np.bincount(matrix.indices, weights=value, minlength=matrix.shape[1]).astype(np.float64)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
