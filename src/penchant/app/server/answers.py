@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from starlette.responses import Response
 
+from penchant.domain.alike import SimilarItem, SimilarUser
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
 from penchant.domain.slate import Recommendation
@@ -28,6 +29,20 @@ class Recommendations(msgspec.Struct):
     recommendation_id: str
     user_id: str
     recommendations: list[Recommendation]
+
+
+class SimilarItems(msgspec.Struct):
+    """Items like an item, the most alike first."""
+
+    item_id: str
+    similar: list[SimilarItem]
+
+
+class SimilarUsers(msgspec.Struct):
+    """Users like a user, the most alike first."""
+
+    user_id: str
+    similar: list[SimilarUser]
 
 
 class Page(msgspec.Struct):

@@ -18,7 +18,7 @@ from penchant.app.server.config import ServerConfig
 from penchant.app.server.guard import Guard
 from penchant.app.server.openapi import describe
 from penchant.app.server.problems import Problem, problem_of_status
-from penchant.app.server.routes import collect, interest, operate, profile, recommend
+from penchant.app.server.routes import collect, evaluate, interest, operate, profile, recommend
 from penchant.app.server.service import Service
 from penchant.engine import Engine
 
@@ -44,7 +44,7 @@ def create_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
         title="penchant", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.state.service = service
-    routers = [room.router for room in (collect, profile, interest, recommend, operate)]
+    routers = [room.router for room in (collect, profile, interest, recommend, evaluate, operate)]
     for router in routers:
         app.include_router(router)
     app.exception_handler(HTTPException)(_http_error)

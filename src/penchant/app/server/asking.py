@@ -12,11 +12,11 @@ from penchant.app.server.problems import Problem
 from penchant.app.server.reading import clean_id
 
 
-def needs(role: str, *, user_in_body: bool = False) -> Any:
+def needs(role: str, *, user_in_body: bool = False, alone: bool = False) -> Any:
     """Return the dependency of a route that a key with this role may use.
 
     A key that is confined to a user may use only the routes of that user, and those whose body names the user
-    (``user_in_body``), which then look themselves.
+    (``user_in_body``), which then look themselves; none of those that tell of other users (``alone``).
     """
 
     async def check(request: Request) -> Caller:
@@ -25,7 +25,7 @@ def needs(role: str, *, user_in_body: bool = False) -> Any:
             raise Problem("not-allowed", f"this needs a key with the role {role!r}")
         if caller.user_id is not None and not user_in_body:
             named = request.path_params.get("user_id")
-            if named is None or clean_id("user_id", named) != caller.user_id:
+            if alone or named is None or clean_id("user_id", named) != caller.user_id:
                 raise Problem("not-allowed", "this key is confined to one user")
         return caller
 

@@ -16,11 +16,14 @@ from penchant.app.server.kept import KeptLists
 from penchant.app.server.keys import KeyStore
 from penchant.app.server.limits import RateLimit
 from penchant.app.server.meter import Meter
+from penchant.app.server.tasks import Tasks
 from penchant.app.server.writer import Writer
 from penchant.clock import from_s
 from penchant.engine import Engine
 from penchant.errors import StorageError
 
+TASK_S = 5.0
+"""Seconds that a running task has to end when the server stops; a longer one is begun again at the next start."""
 P = ParamSpec("P")
 R = TypeVar("R")
 WRONG_KEYS = 10.0
@@ -42,6 +45,7 @@ class Service:
         self.writer = Writer(engine, config.queue_events)
         self.kept = KeptLists.of(config.cache_users, config.cache_s, engine.ledger.learners)
         engine.ledger.watchers.append(self.kept.watch)
+        self.tasks = Tasks(engine, self.kept.clear)
         self.meter = Meter()
         self.meter.watch("penchant_waiting_events", "Events not written yet.", lambda: self.writer.waiting)
         self.meter.watch("penchant_items", "Items ever named.", lambda: len(engine.ledger.items))
@@ -73,6 +77,7 @@ class Service:
     async def start(self) -> None:
         """Begin, once nobody has to wait for what is compiled or loaded at first use."""
         self.writer.start()
+        self.tasks.start()
         await self.work(self._warm_up)
 
     def _warm_up(self) -> None:
@@ -90,6 +95,7 @@ class Service:
     async def stop(self) -> None:
         """Write what waits and let go of threads; the engine stays open."""
         await self.writer.stop()
+        await asyncio.to_thread(self.tasks.stop, TASK_S)
         self._pool.shutdown(wait=True)
         if self.kept.watch in self.engine.ledger.watchers:
             self.engine.ledger.watchers.remove(self.kept.watch)

@@ -18,6 +18,7 @@ from penchant.app.server.reading import clean_id, read_json
 from penchant.app.server.routes.collect import Id, Writing, take
 from penchant.app.server.service import service_of
 from penchant.clock import from_s
+from penchant.domain.alike import Export
 from penchant.domain.event import Receipt
 from penchant.domain.profile import Profile
 
@@ -140,9 +141,19 @@ async def _say(
     return answer(await take(service_of(request), caller, [given], several=False))
 
 
+@router.get("/v1/users/{user_id}/export")
+@told(Export)
+async def get_export(request: Request, caller: Reader, user_id: UserId) -> Response:
+    """Give everything kept of a user: the profile and every event."""
+    service = service_of(request)
+    kept = await service.work(service.engine.export, user_id)
+    _audit(request, caller, "export", len(kept.events))
+    return await service.work(answer, kept)
+
+
 @router.delete("/v1/users/{user_id}")
 @told(Erased)
-async def delete_user(request: Request, _: Annotated[Caller, needs("admin")], user_id: UserId) -> Response:
+async def delete_user(request: Request, caller: Annotated[Caller, needs("admin")], user_id: UserId) -> Response:
     """Erase a user from the log, the states and what everybody did, for good; the answer is a receipt.
 
     Fitted models hold no user ids; they lose the user's influence when they are fitted next.
@@ -150,7 +161,11 @@ async def delete_user(request: Request, _: Annotated[Caller, needs("admin")], us
     service = service_of(request)
     erased = await service.work(service.engine.forget, user_id)
     service.kept.drop(user_id)
-    caller: Caller = request.scope["penchant.caller"]
-    extra = {"action": "forget", "events": erased, "key": caller.id, "request_id": request.scope["penchant.request_id"]}
-    LOG.info("audit", extra=extra)
+    _audit(request, caller, "forget", erased)
     return answer(Erased(user_id, erased, from_s(service.engine.now())))
+
+
+def _audit(request: Request, caller: Caller, action: str, events: int) -> None:
+    """Log that somebody's data were given out or erased: by which key, not whose."""
+    extra = {"action": action, "events": events, "key": caller.id, "request_id": request.scope["penchant.request_id"]}
+    LOG.info("audit", extra=extra)

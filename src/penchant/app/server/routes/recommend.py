@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penchant.app.server.answers import Recommendations, answer, encode
+from penchant.app.server.answers import Recommendations, SimilarItems, SimilarUsers, answer, encode
 from penchant.app.server.asking import At, ItemId, N, UserId, needs
 from penchant.app.server.keys import Caller
 from penchant.app.server.openapi import told
@@ -97,3 +97,21 @@ async def get_explanation(request: Request, _: Asker, user_id: UserId, item_id: 
     """Say why an item is, or is not, recommended to a user."""
     service = service_of(request)
     return answer(await service.work(service.engine.explain, user_id, item_id, at))
+
+
+@router.get("/v1/items/{item_id}/similar")
+@told(SimilarItems)
+async def get_similar_items(request: Request, _: Asker, item_id: ItemId, n: N = 10, at: At = None) -> Response:
+    """List items like one: taken by the same users, near in the item vectors, or about the same topics."""
+    service = service_of(request)
+    return answer(SimilarItems(item_id, await service.work(service.engine.similar_items, item_id, n, at)))
+
+
+@router.get("/v1/users/{user_id}/similar")
+@told(SimilarUsers)
+async def get_similar_users(
+    request: Request, _: Annotated[Caller, needs("recommend", alone=True)], user_id: UserId, n: N = 10
+) -> Response:
+    """List the users whose long-term interests are most like a user's; not for a key that is confined to a user."""
+    service = service_of(request)
+    return answer(SimilarUsers(user_id, await service.work(service.engine.similar_users, user_id, n)))
