@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from log_target import LogTarget
 
+from penchant import Engine
+from penchant.clock import fixed
 from penchant.collect.importer import CollectReport, Source, collect
 from penchant.collect.mapping import Mapping
 from penchant.collect.quarantine import Quarantine
@@ -54,3 +56,9 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data sets in {folder}; set PENCHANT_DATA")
     return folder
+
+
+@pytest.fixture
+def clock_engine() -> Callable[[], Engine]:
+    """Return a function that opens an engine in memory whose clock stands in 2026."""
+    return lambda: Engine.open(clock=fixed("2026-01-01"))

@@ -44,7 +44,9 @@ def run(source: Source) -> tuple[CollectReport, pl.DataFrame]:
 
 
 def test_every_built_in_mapping_is_good_and_named_like_its_file() -> None:
-    assert set(datasets()) == {"completejourney", "ml100k", "movietweetings", "online_retail"}
+    assert set(datasets()) == {
+        "completejourney", "ml100k", "movietweetings", "online_retail", "weblog",
+    }  # fmt: skip
     assert all(mapping.about.strip() for mapping in datasets().values())
 
 

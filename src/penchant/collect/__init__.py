@@ -19,5 +19,6 @@ READERS = Registry(
         "csv": "penchant.collect.sources.delimited:CsvReader",
         "jsonl": "penchant.collect.sources.jsonl:JsonlReader",
         "parquet": "penchant.collect.sources.parquet:ParquetReader",
+        "weblog": "penchant.collect.sources.weblog:WebLogReader",
     },
 )

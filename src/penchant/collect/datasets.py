@@ -6,17 +6,22 @@ A built-in data set is one TOML file in ``mappings/``; there is no other list of
 from __future__ import annotations
 
 import os
+import tomllib
 import zipfile
+from collections import abc
+from dataclasses import replace
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from penchant.collect.importer import Source, open_reader
 from penchant.collect.mapping import Mapping, Origin, Part
 from penchant.collect.sources.contract import SourceFile
 from penchant.domain.event import FIELDS
-from penchant.errors import NotInstalledError, SourceError, UnknownNameError
+from penchant.errors import ConfigError, NotInstalledError, SourceError, UnknownNameError
 
+Options: TypeAlias = abc.Mapping[str, Any]
 MAPPING_FILE = "penchant.toml"
 """Name of the mapping inside a folder of data."""
 _ARCHIVES = (".whl", ".zip")
@@ -32,7 +37,12 @@ def datasets() -> dict[str, Mapping]:
     return {mapping.name: mapping for mapping in parsed}
 
 
-def open_dataset(what: str | Path, folder: str | Path | None = None, mapping: str | Path | None = None) -> Source:
+def open_dataset(
+    what: str | Path,
+    folder: str | Path | None = None,
+    mapping: str | Path | None = None,
+    options: str | Path | Options | None = None,
+) -> Source:
     """Return files and the mapping that reads them.
 
     Args:
@@ -41,6 +51,7 @@ def open_dataset(what: str | Path, folder: str | Path | None = None, mapping: st
         mapping: A TOML file that says what the files tell. Left out: what is built in for a name;
             ``penchant.toml`` in the folder; the built-in mapping that the names of the files fit; or none at all
             for a single file whose columns are named like event fields.
+        options: What else the format needs to know (``read.options``), or a TOML file that says it.
 
     Raises:
         UnknownNameError: When ``what`` is neither a path nor a known name.
@@ -48,6 +59,22 @@ def open_dataset(what: str | Path, folder: str | Path | None = None, mapping: st
         SourceError: When there is nothing to read, or no mapping for it.
         ConfigError: When the mapping is wrong.
     """
+    found = _open(what, folder, mapping)
+    return replace(found, mapping=found.mapping.with_options(_options(options))) if options else found
+
+
+def _options(given: str | Path | Options) -> dict[str, Any]:
+    if isinstance(given, abc.Mapping):
+        return dict(given)
+    try:
+        return tomllib.loads(Path(given).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise SourceError(f"cannot read options {given}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"options {given} is not TOML: {error}") from error
+
+
+def _open(what: str | Path, folder: str | Path | None, mapping: str | Path | None) -> Source:
     name = str(what)
     path = Path(what)
     built_in = datasets()
@@ -104,7 +131,7 @@ def _installed(mapping: Mapping, origin: Origin) -> Source:
 
 def _recognised(path: Path) -> Source:
     """Return a folder or archive with the built-in mapping whose files it has."""
-    for mapping in datasets().values():
+    for mapping in (one for one in datasets().values() if one.recognise):
         files = _files(path, mapping.origin)
         source = Source(mapping.name, mapping, tuple(files), str(path))
         try:
@@ -115,7 +142,8 @@ def _recognised(path: Path) -> Source:
         return source
     raise SourceError(
         f"no mapping for {path}: put a {MAPPING_FILE} there that says what its files tell, or give one "
-        f"(--mapping FILE); recognised by their files: {', '.join(sorted(datasets()))}"
+        f"(--mapping FILE); recognised by their files: "
+        f"{', '.join(sorted(name for name, one in datasets().items() if one.recognise))}"
     )
 
 

@@ -96,6 +96,8 @@ class CollectReport:
     """How many rows were refused or skipped, by reason."""
     already: tuple[str, ...] = ()
     """Files that an earlier run had finished; none of their rows is counted here."""
+    gaps: int = 0
+    """Times that a followed file was gone when its rest was to be read: lines may be missing."""
     seconds: float = 0.0
     quarantine: Path | None = None
     """Where the rows are that were refused or skipped."""
@@ -109,7 +111,7 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One file to read for one part of the mapping."""
 
     role: Role
@@ -138,7 +140,7 @@ def collect(source: Source, target: Target, quarantine: Quarantine, progress: Pr
     """
     started = time.perf_counter()
     before = Counter(quarantine.counts)
-    jobs = [_job(role, part, file) for role, part in source.mapping.parts() for file in source.files_of(part)]
+    jobs = [job_of(role, part, file) for role, part in source.mapping.parts() for file in source.files_of(part)]
     # The topics are made of a file that the items are read from too; they are few, and progress leaves them out.
     totals = [None if job.part.one_per else job.reader.total() for job in jobs if job.role != "topics"]
     total = None if None in totals else sum(rows or 0 for rows in totals)
@@ -151,8 +153,8 @@ def collect(source: Source, target: Target, quarantine: Quarantine, progress: Pr
         if mark.done:
             already.append(job.file.name)
         for chunk in () if mark.done else _chunks(job, mark.next):
-            sums.update(_take(job, chunk, target, quarantine))
             mark = _Mark(chunk.next, chunk.last)
+            sums.update(take(job, chunk, target, quarantine, (job.key, msgspec.json.encode(mark).decode())))
             if progress is not None and job.role != "topics":
                 progress(behind + mark.next.row, total)
         behind += mark.next.row if job.role != "topics" else 0
@@ -176,19 +178,20 @@ def open_reader(part: Part, file: SourceFile) -> Reader:
     return reader
 
 
-def _job(role: Role, part: Part, file: SourceFile) -> _Job:
+def job_of(role: Role, part: Part, file: SourceFile) -> Job:
+    """Return what reads a file for a part; ``SourceError`` when the file does not fit the part."""
     reader = open_reader(part, file)
     check_columns(part, reader.columns(), file.name)
     key = hashlib.blake2b(f"{file.fingerprint()}{role}{part.digest()}".encode(), digest_size=16).hexdigest()
-    return _Job(role, part, file, reader, f"import:{key}")
+    return Job(role, part, file, reader, f"import:{key}")
 
 
-def _chunks(job: _Job, start: Place) -> Iterator[Chunk]:
+def _chunks(job: Job, start: Place) -> Iterator[Chunk]:
     return one_per(job.part, job.reader, start) if job.part.one_per else job.reader.chunks(start)
 
 
-def _take(job: _Job, chunk: Chunk, target: Target, quarantine: Quarantine) -> dict[str, int]:
-    """Bring one chunk into the target; return the counts for the report."""
+def take(job: Job, chunk: Chunk, target: Target, quarantine: Quarantine, mark: tuple[str, str]) -> dict[str, int]:
+    """Bring one chunk into the target, with a mark; return the counts for the report."""
     name = job.file.name
     mapped = map_frame(job.part, job.role, chunk.frame, name)
     for bad in chunk.bad:
@@ -200,7 +203,13 @@ def _take(job: _Job, chunk: Chunk, target: Target, quarantine: Quarantine) -> di
             texts.append(row_texts(chunk.frame))
         return texts[0].gather(rows)
 
-    for reasons in (mapped.skipped, mapped.refused):
+    kept = mapped.skipped
+    if silent := [rule.reason for rule in job.part.skip if not rule.keep]:
+        quiet = kept.is_in(silent)
+        for reason, count in kept.filter(quiet).value_counts().iter_rows():
+            quarantine.count(reason, count)
+        kept = pl.select(pl.when(~quiet).then(kept)).to_series()
+    for reasons in (kept, mapped.refused):
         rows = reasons.is_not_null().arg_true()
         if rows.len():
             lost = {"line": chunk.lines.gather(rows), "reason": reasons.gather(rows), "row": text_of(rows)}
@@ -210,8 +219,7 @@ def _take(job: _Job, chunk: Chunk, target: Target, quarantine: Quarantine) -> di
         row = mapped.rows.slice(refusal.row, 1)
         quarantine.add(name, chunk.lines[int(row[0])], refusal.reason, text_of(row)[0])
 
-    mark = msgspec.json.encode(_Mark(chunk.next, chunk.last)).decode()
-    receipt = target.ingest(mapped.events, refused=refused, mark=(job.key, mark))
+    receipt = target.ingest(mapped.events, refused=refused, mark=mark)
     return {
         "read": chunk.frame.height + len(chunk.bad),
         "accepted": receipt.accepted,

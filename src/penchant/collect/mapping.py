@@ -82,6 +82,8 @@ class Skip(_Strict):
 
     reason: str
     when: When
+    keep: bool = True
+    """Whether the quarantine keeps the rows; false: they are only counted, as for the robots of a web log."""
 
 
 class Text(_Strict):
@@ -221,7 +223,7 @@ class Reading(_Strict):
     """How a file is written."""
 
     format: str | None = None
-    """``csv``, ``jsonl`` or ``parquet``; by default what the file's name ends in."""
+    """Name of a reader (``penchant.collect.READERS``); by default what the file's name ends in."""
     encoding: Encoding = "utf-8"
     """A byte order mark is skipped in any case."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -231,6 +233,8 @@ class Reading(_Strict):
     """Names of the columns of a CSV file that has no header line."""
     missing: tuple[str, ...] = ("",)
     """Texts that mean "nothing"."""
+    options: dict[str, Any] = {}
+    """What else the format needs to know, checked by the reader's own Config."""
 
 
 class Part(_Strict):
@@ -310,6 +314,8 @@ class Mapping(_Strict):
     about: str = ""
     """What the data are, from whom, under which licence."""
     origin: Origin | None = None
+    recognise: bool = True
+    """Whether a folder whose files fit is taken for this data set; false where any file would fit."""
     items: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
     topics: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
     users: Annotated[tuple[Part, ...], BeforeValidator(_many)] = ()
@@ -355,6 +361,17 @@ class Mapping(_Strict):
             first = error.errors()[0]
             place = ".".join(str(step) for step in first["loc"]) or "as a whole"
             raise ConfigError(f"{where}: {place}: {first['msg']}; see docs/reference/mapping.md") from error
+
+    def with_options(self, options: dict[str, Any]) -> Mapping:
+        """Return the mapping with options of the format set over its own, in every part."""
+        if not options:
+            return self
+
+        def told(part: Part) -> Part:
+            read = part.read.model_copy(update={"options": {**part.read.options, **options}})
+            return part.model_copy(update={"read": read})
+
+        return self.model_copy(update={role: tuple(map(told, getattr(self, role))) for role in ROLES})
 
     def parts(self) -> Iterator[tuple[Role, Part]]:
         """Yield ``(role, part)`` in the order in which they are read: items, topics, users, events."""

@@ -31,7 +31,7 @@ class Quarantine:
 
     def add(self, source: str, line: int, reason: str, row: str) -> None:
         """Append one row."""
-        self._count(reason, 1)
+        self.count(reason, 1)
         entry = {"source": source, "line": line, "reason": reason, "row": row[:SHOWN]}
         self._write(msgspec.json.encode(entry) + b"\n")
 
@@ -40,11 +40,12 @@ class Quarantine:
         if not frame.height:
             return
         for reason, count in frame["reason"].value_counts(sort=True).iter_rows():
-            self._count(reason, count)
+            self.count(reason, count)
         entries = frame.select(pl.lit(source).alias("source"), "line", "reason", pl.col("row").str.slice(0, SHOWN))
         self._write(entries.write_ndjson().encode())
 
-    def _count(self, reason: str, count: int) -> None:
+    def count(self, reason: str, count: int) -> None:
+        """Count rows that are not kept."""
         if reason not in self.counts and len(self.counts) >= _MAX_REASONS:
             reason = _OTHER
         self.counts[reason] = self.counts.get(reason, 0) + count

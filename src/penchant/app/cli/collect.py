@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +20,19 @@ def collect(
     mapping: MappingFile = None,
     url: Url = None,
     settings: SettingsFile = None,
+    options: Annotated[
+        Path | None,
+        typer.Option("--options", help="A TOML file with what the format needs to know: rules of a web log."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on taking what is appended to one file, until interrupted.")
+    ] = False,
     quarantine: Annotated[
         Path, typer.Option("--quarantine", help="Where refused rows go, one JSON object a line.")
     ] = Path("quarantine.jsonl"),
     as_json: Json = False,
 ) -> None:
-    """Import CSV, Parquet or JSONL files, or a built-in data set, into the log.
+    """Import files, or a built-in data set, into the log: CSV, Parquet, JSONL, web logs, browsing histories, surveys.
 
     Can be broken off and run again: it goes on where it stopped and counts nothing twice. Rows that cannot be taken go to
     the quarantine file with line number and reason; then the exit code is 1.
@@ -30,10 +40,14 @@ def collect(
     from penchant.collect.datasets import open_dataset
     from penchant.collect.importer import collect as run
     from penchant.collect.quarantine import Quarantine
+    from penchant.collect.tail import follow as follow_file
 
-    source = open_dataset(str(data), folder, mapping)
+    source = open_dataset(str(data), folder, mapping, options)
     with open_engine(url, settings) as engine, Quarantine(quarantine) as kept, bars() as progress:
-        report = run(source, engine, kept, progress.of(f"collect {source.name}"))
+        if follow:
+            report = follow_file(source, engine, kept, _waiter())
+        else:
+            report = run(source, engine, kept, progress.of(f"collect {source.name}"))
         where = shown(engine)
     if as_json:
         say_json(report)
@@ -55,8 +69,23 @@ def collect(
         )
         if report.already:
             talk.print(f"imported before: {', '.join(report.already)}", markup=False)
+        if report.gaps:
+            talk.print(f"a rotated file was gone before it was read to its end, {report.gaps} times", style="red")
         if report.reasons:
             table("Not taken", ["reason", "rows"], [[reason, n] for reason, n in report.reasons.items()])
             talk.print(f"rows that were not taken: {report.quarantine}", markup=False)
     if report.refused:
         raise typer.Exit(1)
+
+
+def _waiter() -> Callable[[], bool]:
+    """Return what waits a second and says whether to go on: not after Ctrl-C or SIGTERM; a second one ends at once."""
+    stop = threading.Event()
+
+    def stopping(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stopping)
+    return lambda: not stop.wait(1.0)

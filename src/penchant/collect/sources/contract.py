@@ -9,14 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 import msgspec
 import polars as pl
+from pydantic import BaseModel, ValidationError
 
 from penchant.collect.mapping import Reading
-from penchant.errors import SourceError
+from penchant.errors import ConfigError, SourceError
 
+C = TypeVar("C", bound=BaseModel)
 CHUNK_ROWS = 100_000
 """Rows of a chunk: what an engine takes in one transaction."""
 CHUNK_BYTES = 64 << 20
@@ -55,6 +57,21 @@ class Chunk:
     bad: tuple[BadLine, ...]
     next: Place
     last: bool
+
+
+def reader_options(config: type[C], how: Reading) -> C:
+    """Return a reader's Config filled from ``read.options``.
+
+    Raises:
+        ConfigError: When an option is unknown or out of range.
+    """
+    try:
+        return config(**how.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"]) or "as a whole"
+        known = ", ".join(config.model_fields)
+        raise ConfigError(f"read.options, {where}: {first['msg']}; known options: {known}") from error
 
 
 class Reader(Protocol):

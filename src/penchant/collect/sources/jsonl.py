@@ -19,7 +19,7 @@ from penchant.collect.sources.contract import (
     Place,
     SourceFile,
 )
-from penchant.collect.sources.lines import Line, open_text, read_lines
+from penchant.collect.sources.lines import Block, Line, lines_of, open_text, read_blocks, read_lines
 from penchant.errors import SourceError
 
 _PEEK = 10_000
@@ -55,11 +55,15 @@ class JsonlReader:
     def chunks(self, start: Place) -> Iterator[Chunk]:
         """Yield chunks from a place on; see ``Reader.chunks``."""
         with open_text(self._file) as stream:
-            lines = read_lines(stream, self._file, self._how.encoding, start.byte)
-            chunk = None
-            while chunk is None or not chunk.last:
-                chunk = self._chunk(lines, chunk.next if chunk else start)
-                yield chunk
+            yield from self.chunks_of(read_blocks(stream, self._file, start.byte), start)
+
+    def chunks_of(self, blocks: Iterator[Block], start: Place) -> Iterator[Chunk]:
+        """Yield chunks made of blocks of lines, the first of which begins at a place."""
+        lines = (line for block in blocks for line in lines_of(block, self._how.encoding))
+        chunk = None
+        while chunk is None or not chunk.last:
+            chunk = self._chunk(lines, chunk.next if chunk else start)
+            yield chunk
 
     def _chunk(self, lines: Iterator[Line], start: Place) -> Chunk:
         columns: dict[str, list[Any]] = {name: [] for name in self._wanted}
