@@ -45,13 +45,13 @@ def run(source: Source) -> tuple[CollectReport, pl.DataFrame]:
 
 def test_every_built_in_mapping_is_good_and_named_like_its_file() -> None:
     assert set(datasets()) == {
-        "completejourney", "ml100k", "movietweetings", "online_retail", "weblog",
+        "amazon_beauty_loo", "completejourney", "ml100k", "ml1m_loo", "movietweetings", "online_retail", "weblog",
     }  # fmt: skip
     assert all(mapping.about.strip() for mapping in datasets().values())
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="no data set named 'netflix'; known: completejourney, ml100k, movietw"):
+    with pytest.raises(UnknownNameError, match="no data set named 'netflix'; known: amazon_beauty_loo, "):
         open_dataset("netflix")
     with pytest.raises(SourceError, match="no file or folder"):
         open_dataset(tmp_path / "none.csv")

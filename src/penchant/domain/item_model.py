@@ -44,6 +44,14 @@ class ItemTable:
         """Return the table of the first ``n`` items."""
         return self if n == self.n_items else ItemTable(self.topics[:n], self.text[:n], self.since[:n])
 
+    def padded(self, n: int) -> ItemTable:
+        """Return the table with items of which nothing is known behind the others, ``n`` in all."""
+        more = n - self.n_items
+        if more <= 0:
+            return self.first(n)
+        topics = sparse.vstack([self.topics, sparse.csr_array((more, self.topics.shape[1]))], format="csr")
+        return ItemTable(topics, (*self.text, *[""] * more), np.append(self.since, np.full(more, -np.inf)))
+
     @classmethod
     def bare(cls, n_items: int) -> ItemTable:
         """Return a table of items of which nothing is known."""

@@ -30,7 +30,19 @@ COSTS = ("fit_s", "peak_mb")
 
 LOWER_IS_BETTER = frozenset(
     {
-        *("log_loss", "binary_log_loss", "brier", "binary_brier", "ece", "mae", "rmse", "gini", *COSTS),
+        *(
+            "log_loss",
+            "binary_log_loss",
+            "brier",
+            "binary_brier",
+            "ece",
+            "mae",
+            "rmse",
+            "gini",
+            "p50_ms",
+            "p99_ms",
+            *COSTS,
+        ),
         *("adapt_50", "adapt_50_q1", "adapt_50_q3", "adapt_80", "adapt_tv_50", "never_50", "never_80", "regret"),
         *(
             "forgetting",

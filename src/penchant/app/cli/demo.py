@@ -139,7 +139,7 @@ def _tables(name: str, frame: pl.DataFrame, max_users: int, seed: int, tell: _Te
         evaluation = Evaluation(name, frame, lambda: Engine.open(seed=seed), seed, progress)
         for title, work in (
             ("topic models", lambda: evaluation.tracking(0.25, max_users, SHOWN_MODELS, pairs=0, activity=False)),
-            ("lists", lambda: evaluation.ranking(max_users=max_users)),
+            ("lists", lambda: evaluation.ranking(max_users=max_users, models=())),
         ):
             report = tell.step(f"6 evaluate: {title}", work, lambda r: {"models": len(r.models)})
             tell.show(partial(print_report, report, data))

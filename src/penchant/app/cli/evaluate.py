@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Which list is best, which profile is right.", no_args_is_help=True)
 
 Html = Annotated[Path | None, typer.Option("--html", help="Write the report as an HTML page here.")]
+KeepUsers = Annotated[
+    int | None,
+    typer.Option("--keep-users", help="Learn from and ask a random sample of users; the others are left out.", min=2),
+]
+Models = Annotated[
+    str,
+    typer.Option("--models", help="Item models by name, with commas between; all; or none: sources and pipeline only."),
+]
+SeenRule = Annotated[
+    Literal["auto", "allow", "exclude", "both"],
+    typer.Option("--seen", help="May come what the user dealt with? auto: where people repeat; both: two tables."),
+]
 MaxUsers = Annotated[int | None, typer.Option("--max-users", help="Ask a random sample of users.", min=2)]
 
 
@@ -26,21 +38,27 @@ def ranking(
     folder: Folder = None,
     mapping: MappingFile = None,
     protocol: Annotated[
-        Literal["global_time", "replay"],
-        typer.Option("--protocol", help="Ask once at the cut, or before every moment after it."),
+        Literal["global_time", "replay", "leave_one_out"],
+        typer.Option(
+            "--protocol",
+            help="Ask once at the cut, or before every moment after it, or for everybody's last item (leaks the future).",
+        ),
     ] = "global_time",
     n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
     test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
     max_users: MaxUsers = None,
+    keep_users: KeepUsers = None,
+    models: Models = "all",
+    seen: SeenRule = "auto",
     seed: Seed = 0,
     settings: SettingsFile = None,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """Compare every candidate source and the pipeline on one data set, split by time, over the full catalogue."""
+    """Compare every source, every item model and the pipeline on one data set, split by time, over the full catalogue."""
     with bars() as progress:
-        evaluation = load(data_name, folder, mapping, settings, seed, progress)
-        report = evaluation.ranking(protocol, n, test, max_users)
+        evaluation = load(data_name, folder, mapping, settings, seed, progress).of_users(keep_users)
+        report = evaluation.ranking(protocol, n, test, max_users, model_names(models), seen)
     _show(report, html, as_json)
 
 
@@ -90,6 +108,13 @@ def ratings(
         evaluation = load(data_name, folder, mapping, settings, seed, progress)
         report = evaluation.ratings(test)
     _show(report, html, as_json)
+
+
+def model_names(given: str) -> list[str] | None:
+    """Return the names in ``a,b``; none for ``none``, None for ``all``."""
+    if given == "all":
+        return None
+    return [] if given == "none" else [name.strip() for name in given.split(",") if name.strip()]
 
 
 def load(
