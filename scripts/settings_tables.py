@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from penchant.config import Settings
+from penchant.domain.rules import BusinessRulesConfig
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import TrackerConfig
 from penchant.process.augment import AugmentConfig
@@ -25,6 +26,7 @@ def components() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "statements", StatementsConfig
     yield "label", LabelConfig
     yield "pipeline", PipelineConfig
+    yield "business_rules", BusinessRulesConfig
     for registry in (SOURCES, RANKERS, RERANKERS):
         for name in registry:
             yield name, registry[name].Config

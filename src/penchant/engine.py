@@ -364,6 +364,11 @@ class Engine:
         context: Mapping[str, Any] | None = None,
         exclude: Iterable[str] | None = None,
         strategy: str | None = None,
+        *,
+        filter: str | None = None,
+        boost: Mapping[str, float] | None = None,
+        pin: Mapping[str, int] | None = None,
+        quota: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[Recommendation]:
         """Return ``n`` items for a user, each with its source, reason and the user's events behind it.
 
@@ -374,15 +379,23 @@ class Engine:
             context: What the caller says of the situation; handed to every source.
             exclude: Item ids to leave out.
             strategy: Name of one candidate source or item model; None for the whole pipeline.
+            filter: Only items for which this holds: ``'price < 20 and not topic = "ALCOHOL"'``.
+            boost: What scores are multiplied with, by filter: ``{'brand = "Own"': 1.5}``.
+            pin: Positions of items, 1 for the first, by item id; whether a source proposes them or not.
+            quota: How many of a kind: ``[{"by": "department", "at_most": 3}, {"when": "organic = true", "at_least": 2}]``.
 
         Raises:
-            UnknownNameError: When there is no such strategy.
+            ConfigError: When a rule is wrong; it says which, and where in its text.
+            UnknownNameError: When there is no such strategy, or no item has the attribute that a rule names.
             NotFittedError: When it is an item model that has not been fitted.
             NotInstalledError: When it needs a package that is not there.
         """
         if n < 1:
             raise ConfigError(f"n is {n}; at least 1")
-        return self.recommender.recommend(user_id, n, self._when(at), context or {}, exclude or (), strategy)
+        from penchant.domain.rules import request_rules
+
+        rules = request_rules(filter, boost, pin, quota)
+        return self.recommender.recommend(user_id, n, self._when(at), context or {}, exclude or (), strategy, rules)
 
     def explain(self, user_id: str, item_id: str, at: Moment | None = None) -> Explanation:
         """Return why an item is, or is not, recommended to a user."""
@@ -488,7 +501,7 @@ class Engine:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"label", "pipeline", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
+    known = {"label", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")

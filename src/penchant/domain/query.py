@@ -12,6 +12,7 @@ from penchant.domain.impressions import Impressions
 from penchant.domain.interests import Reading
 from penchant.domain.item_model import ItemTable
 from penchant.domain.profile import History
+from penchant.domain.rules import NO_RULING, Ruling
 from penchant.domain.taste import ItemVectors, TasteReader
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray
@@ -41,6 +42,7 @@ class Query:
         shown: Returns what the user was shown.
         facts: Returns what is known of the user beside events: value by name.
         vectors: Returns the item vectors.
+        ruling: The business rules; what they keep out is not ``allowed`` already.
     """
 
     user_id: str
@@ -62,6 +64,7 @@ class Query:
     shown: Callable[[], Impressions] = Impressions.none
     facts: Callable[[], Mapping[str, Any]] = dict
     vectors: Callable[[], ItemVectors] = ItemVectors.none
+    ruling: Ruling = NO_RULING
 
     def name(self, item: int) -> str:
         """Return an item's title, its id when it has none."""

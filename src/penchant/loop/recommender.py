@@ -16,6 +16,7 @@ from penchant.domain.impressions import Impressions
 from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
+from penchant.domain.rules import NO_RULES, RULES, BusinessRulesConfig
 from penchant.domain.slate import Because, Candidates, Explanation, Recommendation
 from penchant.domain.taste import ItemVectors, Taste, TasteItem
 from penchant.errors import ConfigError
@@ -30,6 +31,7 @@ from penchant.recommend.blend import Blend, BlendConfig
 from penchant.recommend.catalog_index import CatalogIndex
 from penchant.recommend.contract import FittedSource
 from penchant.recommend.pipeline import Pipeline, PipelineConfig
+from penchant.recommend.rules import RuleBook, used_up
 from penchant.recommend.vectors import NearTaste
 from penchant.storage.shelf import ModelShelf
 
@@ -52,6 +54,8 @@ class Recommender:
         self.pipeline = Pipeline(config, settings.components, MODELS, self._saved_model)
         self.index = CatalogIndex(self._ledger.items, self._ledger.topics)
         self.index.put(self._ledger.states.every("catalog").values())
+        standing_rules = component_config(BusinessRulesConfig, settings.components, "business_rules")
+        self.rules = RuleBook(standing_rules, self.index, self._ledger.items, self._ledger.topics)
         self._ledger.watchers.append(self._watch)
         self.repeat_share = 0.0
         self._load()
@@ -61,6 +65,7 @@ class Recommender:
             self.index.put(changed.values())
         elif not learner:
             self.index.clear()
+        self.rules.watch(learner, changed)
 
     def _saved_model(self, name: str) -> ModelSource:
         """Return an item model as it was fitted last, if it was."""
@@ -156,6 +161,7 @@ class Recommender:
         at: float,
         context: Mapping[str, Any],
         exclude: Iterable[str] = (),
+        rules: BusinessRulesConfig = NO_RULES,
     ) -> Query:
         """Return everything that sources may ask about, as of a moment."""
         ledger = self._ledger
@@ -178,10 +184,13 @@ class Recommender:
                 allowed[number] = False
         # Items that were not there yet at that moment must not be in its list.
         allowed &= since <= at
+        ruling = self.rules.ruling(rules, item_topics, parents, since, at)
         if not self.seen_allowed:
-            allowed[history.item] = False
+            allowed[ruling.not_pinned(history.item)] = False
         if muted:
             allowed[self._muted_items(item_topics, muted)] = False
+        for out in ruling.out.values():
+            allowed &= ~out
         return Query(
             user_id=user_id,
             n=n,
@@ -202,6 +211,7 @@ class Recommender:
             shown=lambda: self._shown(user_id, at),
             facts=lambda: self._facts(user_id, at),
             vectors=lambda: self.near.vectors,
+            ruling=ruling,
         )
 
     def table(self) -> ItemTable:
@@ -239,9 +249,10 @@ class Recommender:
         context: Mapping[str, Any],
         exclude: Iterable[str],
         strategy: str | None,
+        rules: BusinessRulesConfig = NO_RULES,
     ) -> list[Recommendation]:
         """Return the list; see ``Engine.recommend``."""
-        query = self.query(user_id, n, at, context, exclude)
+        query = self.query(user_id, n, at, context, exclude, rules)
         moves: dict[str, dict[int, int]] = {}
         ranked, parts = self.pipeline.run(query, strategy, moves)
         return self._explain_all(query, ranked, parts, range(min(n, ranked.item.size)), moves)
@@ -265,7 +276,8 @@ class Recommender:
         for place in places:
             item = int(ranked.item[place])
             mine = {source: scores[item] for source, scores in parts.items() if item in scores}
-            source = max(mine, key=lambda name: mine[name])
+            proposing = () if item in query.ruling.pins.values() else [name for name in mine if name != RULES]
+            source = max(proposing, key=lambda name: mine[name], default=RULES)
             chosen.append(
                 (
                     item,
@@ -293,6 +305,8 @@ class Recommender:
 
     def _because(self, query: Query, source: str, item: int) -> Because:
         """Return a source's reason; where interests led there that rest on what the user said, that is the reason."""
+        if source == RULES:
+            return Because("Placed here by a rule")
         told = self._told(query)
         if source == "interest" and told.stated:
             topics = query.item_topics.indices[query.item_topics.indptr[item] : query.item_topics.indptr[item + 1]]
@@ -344,11 +358,15 @@ class Recommender:
                 since, topic = max((muted[topic], topic) for topic in topics.tolist() if topic in muted)
                 reason = f"{query.topics.ids[topic]}: muted by the user on {from_s(since):%Y-%m-%d}"
                 return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
+            if (rule := query.ruling.keeps_out(number)) is not None:
+                return Explanation(user_id, item_id, "excluded", None, None, f"Excluded by rule {rule}", liking)
             reason = "You dealt with it before, and items are not recommended twice here"
             return Explanation(user_id, item_id, "excluded", None, None, reason, liking)
         moves: dict[str, dict[int, int]] = {}
         ranked, parts = self.pipeline.run(query, None, moves)
         place = np.flatnonzero(ranked.item == number)
+        if place.size == 0 and (quota := used_up(query, number, ranked.item)) is not None:
+            return Explanation(user_id, item_id, "excluded", None, None, f"Excluded by rule {quota}", liking)
         if place.size == 0:
             reason = "No source proposes it: " + _why_not(query, number, liking)
             return Explanation(user_id, item_id, "not_a_candidate", None, None, reason, liking)

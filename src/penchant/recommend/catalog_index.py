@@ -50,6 +50,10 @@ class CatalogIndex:
         item = self._known.get(number)
         return None if item is None else item.title
 
+    def numbers(self) -> list[int]:
+        """Return the numbers of all items of which an item event has spoken."""
+        return list(self._known)
+
     def item(self, number: int) -> Item | None:
         """Return an item, None when no item event has spoken of it."""
         return self._known.get(number)

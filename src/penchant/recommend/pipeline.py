@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.config import component_config
 from penchant.domain.query import Query
+from penchant.domain.rules import RULES
 from penchant.domain.slate import Candidates
 from penchant.errors import NotFittedError, UnknownNameError
 from penchant.recommend import RANKERS, RERANKERS, SOURCES
 from penchant.recommend.contract import CandidateSource, Ranker, Reranker
 from penchant.recommend.relevance import places_up
+from penchant.recommend.rules import arranged, boosted
 
 
 class PipelineConfig(BaseModel):
@@ -99,17 +101,27 @@ class Pipeline:
             NotFittedError: When it is an item model that has not been fitted.
         """
         if strategy is None:
-            ranked, parts = self.ranker.rank(query, self.proposals(query))
+            ranked, parts = boosted(query, *self.ranker.rank(query, self.proposals(query)))
             for name, reranker in zip(self.config.rerankers, self.rerankers, strict=True):
                 before, ranked = ranked, reranker.rerank(query, ranked)
                 if moves is not None:
                     moves[name] = places_up(before, ranked)
-            return ranked, parts
+            return self._arranged(query, ranked, moves), parts
         source = self.source(strategy)
         if strategy in self._models and not getattr(source, "fitted", True):
             raise NotFittedError(f"the model {strategy!r} has not been fitted; call engine.fit([{strategy!r}]) first")
         ranked = source.candidates(query, max(self.config.pool, query.n))
-        return ranked, {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}
+        own = {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}
+        ranked, parts = boosted(query, ranked, own)
+        return self._arranged(query, ranked, moves), parts
+
+    @staticmethod
+    def _arranged(query: Query, ranked: Candidates, moves: dict[str, dict[int, int]] | None) -> Candidates:
+        """Return the list as pins and quotas want it."""
+        after = arranged(query, ranked)
+        if moves is not None and after is not ranked:
+            moves[RULES] = places_up(ranked, after)
+        return after
 
 
 def _build(component: Any, options: Mapping[str, Mapping[str, Any]], name: str) -> Any:

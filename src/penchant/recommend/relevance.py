@@ -50,11 +50,11 @@ def reordered(ranked: Candidates, front: Sequence[int] | IntArray) -> Candidates
 
 
 def places_up(before: Candidates, after: Candidates) -> dict[int, int]:
-    """Return how many places each item moved up, below zero for down; items that stayed are left out.
+    """Return how many places each item moved up, below zero for down; items that stayed, or are new, are left out.
 
     >>> scores = np.zeros(3)
     >>> places_up(Candidates(np.array([7, 8, 9]), scores), Candidates(np.array([9, 7, 8]), scores))
     {9: 2, 7: -1, 8: -1}
     """
     place = {item: i for i, item in enumerate(before.item.tolist())}
-    return {item: place[item] - i for i, item in enumerate(after.item.tolist()) if place[item] != i}
+    return {item: place[item] - i for i, item in enumerate(after.item.tolist()) if place.get(item, i) != i}

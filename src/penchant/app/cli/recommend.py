@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -10,6 +11,22 @@ from penchant.app.cli.options import At, Json, SettingsFile, Url, open_engine
 from penchant.app.cli.output import data, say_json, table, talk
 
 app = typer.Typer(help="A list for a user, and why.", no_args_is_help=True)
+
+N = TypeVar("N", int, float)
+
+
+def pairs(given: list[str] | None, option: str, number: Callable[[str], N]) -> list[tuple[N, str]]:
+    """Return what options of the form "NUMBER WHAT" say."""
+    answer = []
+    for text in given or []:
+        first, _, rest = text.strip().partition(" ")
+        try:
+            answer.append((number(first), rest.strip()))
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} does not begin with a number", param_hint=option) from None
+        if not rest.strip():
+            raise typer.BadParameter(f"{text!r} says nothing after the number", param_hint=option)
+    return answer
 
 
 @app.command("list")
@@ -21,13 +38,33 @@ def list_(
         str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new, taste.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Item to leave out; may be given again.")] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="""Only items for which this holds: 'price < 20 and not topic = "ALCOHOL"'.""")
+    ] = None,
+    boost: Annotated[
+        list[str] | None, typer.Option(help="""A factor and a filter: '1.5 brand = "Own"'; may be given again.""")
+    ] = None,
+    pin: Annotated[list[str] | None, typer.Option(help="A position and an item: '1 abc'; may be given again.")] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(help="A number and an attribute, or topic: '3 department', of each value; may be given again."),
+    ] = None,
+    at_least: Annotated[
+        list[str] | None, typer.Option(help="A number and a filter: '2 organic = true'; may be given again.")
+    ] = None,
     url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items to a user, each with its source, reason and evidence."""
+    boosts = {what: factor for factor, what in pairs(boost, "--boost", float)}
+    pins = {what: position for position, what in pairs(pin, "--pin", int)}
+    quota: list[dict[str, Any]] = [{"by": what, "at_most": number} for number, what in pairs(at_most, "--at-most", int)]
+    quota += [{"when": what, "at_least": number} for number, what in pairs(at_least, "--at-least", int)]
     with open_engine(url, settings) as engine:
-        slate = engine.recommend(user_id, n, at, exclude=exclude, strategy=strategy)
+        slate = engine.recommend(
+            user_id, n, at, exclude=exclude, strategy=strategy, filter=filter, boost=boosts, pin=pins, quota=quota
+        )
     if as_json:
         say_json({"user_id": user_id, "recommendations": slate})
         return
