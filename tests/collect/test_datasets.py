@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from log_target import LogTarget
 
+from penchant.collect import datasets as datasets_module
 from penchant.collect.datasets import datasets, open_dataset
 from penchant.collect.importer import CollectReport, Source, collect, open_reader
 from penchant.collect.mapping import Part, Role
@@ -44,9 +45,11 @@ def run(source: Source) -> tuple[CollectReport, pl.DataFrame]:
 
 
 def test_every_built_in_mapping_is_good_and_named_like_its_file() -> None:
-    assert set(datasets()) == {
-        "amazon_beauty_loo", "completejourney", "ml100k", "ml1m_loo", "movietweetings", "online_retail", "weblog",
-    }  # fmt: skip
+    folder = Path(datasets_module.__file__).parent / "mappings"
+    assert set(datasets()) == {file.stem for file in folder.glob("*.toml")}
+    assert {"completejourney", "ml100k", "weblog", "chrome_history", "firefox_history", "takeout_history"} <= set(
+        datasets()
+    )
     assert all(mapping.about.strip() for mapping in datasets().values())
 
 
@@ -70,7 +73,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_folder_is_read_by_its_own_mapping_or_recognised(tmp_path: Path) -> None:
     (tmp_path / "my.csv").write_text("who,what\nann,tea\n")
-    with pytest.raises(SourceError, match=r"no mapping for .*put a penchant.toml there.*completejourney, ml100k"):
+    with pytest.raises(SourceError, match=r"no mapping for .*put a penchant.toml there.*completejourney.*ml100k"):
         open_dataset(tmp_path)
     (tmp_path / "penchant.toml").write_text(
         'name = "mine"\n[[events]]\nfile = "*.csv"\ntype = { constant = "view" }\nuser_id = "who"\nitem_id = "what"'

@@ -19,6 +19,9 @@ READERS = Registry(
         "csv": "penchant.collect.sources.delimited:CsvReader",
         "jsonl": "penchant.collect.sources.jsonl:JsonlReader",
         "parquet": "penchant.collect.sources.parquet:ParquetReader",
+        "chrome_history": "penchant.collect.sources.history:ChromeHistoryReader",
+        "firefox_history": "penchant.collect.sources.history:FirefoxHistoryReader",
+        "takeout_history": "penchant.collect.sources.takeout:TakeoutReader",
         "weblog": "penchant.collect.sources.weblog:WebLogReader",
     },
 )

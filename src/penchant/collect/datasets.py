@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from penchant.collect.importer import Source, open_reader
-from penchant.collect.mapping import Mapping, Origin, Part
+from penchant.collect.mapping import ROLES, Mapping, Origin, Part
 from penchant.collect.sources.contract import SourceFile
 from penchant.domain.event import FIELDS
 from penchant.errors import ConfigError, NotInstalledError, SourceError, UnknownNameError
@@ -60,12 +60,22 @@ def open_dataset(
         ConfigError: When the mapping is wrong.
     """
     found = _open(what, folder, mapping)
-    return replace(found, mapping=found.mapping.with_options(_options(options))) if options else found
+    return replace(found, mapping=_told(found.mapping, _options(options))) if options else found
 
 
-def _options(given: str | Path | Options) -> dict[str, Any]:
+def _told(mapping: Mapping, options: Options) -> Mapping:
+    """Return the mapping with options of the format set over its own, in every part."""
+
+    def told(part: Part) -> Part:
+        read = part.read.model_copy(update={"options": {**part.read.options, **options}})
+        return part.model_copy(update={"read": read})
+
+    return mapping.model_copy(update={role: tuple(map(told, getattr(mapping, role))) for role in ROLES})
+
+
+def _options(given: str | Path | Options) -> Options:
     if isinstance(given, abc.Mapping):
-        return dict(given)
+        return given
     try:
         return tomllib.loads(Path(given).read_bytes().decode("utf-8-sig"))
     except OSError as error:

@@ -362,17 +362,6 @@ class Mapping(_Strict):
             place = ".".join(str(step) for step in first["loc"]) or "as a whole"
             raise ConfigError(f"{where}: {place}: {first['msg']}; see docs/reference/mapping.md") from error
 
-    def with_options(self, options: dict[str, Any]) -> Mapping:
-        """Return the mapping with options of the format set over its own, in every part."""
-        if not options:
-            return self
-
-        def told(part: Part) -> Part:
-            read = part.read.model_copy(update={"options": {**part.read.options, **options}})
-            return part.model_copy(update={"read": read})
-
-        return self.model_copy(update={role: tuple(map(told, getattr(self, role))) for role in ROLES})
-
     def parts(self) -> Iterator[tuple[Role, Part]]:
         """Yield ``(role, part)`` in the order in which they are read: items, topics, users, events."""
         for role in ROLES:
