@@ -22,6 +22,13 @@ MODELS = Registry(
         "rules": "penchant.interest.models.rules:Rules",
         "ngram": "penchant.interest.models.ngram:NGram",
         "neural_ngram": "penchant.interest.models.ngram_neural:NeuralNGram",
+        "svm": "penchant.interest.models.trees:SVM",
+        "tree": "penchant.interest.models.trees:Tree",
+        "forest": "penchant.interest.models.trees:Forest",
+        "boosting": "penchant.interest.models.trees:Boosting",
+        "als": "penchant.interest.models.als:ALS",
+        "collective": "penchant.interest.models.als:Collective",
+        "bpr": "penchant.interest.models.bpr:BPR",
     },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""

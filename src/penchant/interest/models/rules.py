@@ -122,6 +122,10 @@ class Rules(KeepsLearned[RulesLearned]):
             share.astype(np.float32),
         )
 
+    def take(self, learned: RulesLearned) -> None:
+        """Take rules learned before."""
+        self._learned = learned
+
     def of(self, item: int) -> list[Rule]:
         """Return the rules that start from an item, the most confident first."""
         kept = self.learned
