@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
-import uvicorn
 
+from live_server import live
 from penchant import Engine
 from penchant.app.server.app import create_app
 from penchant.app.server.config import ServerConfig
@@ -20,18 +19,9 @@ from penchant.client import AsyncClient, Client, ServerError, asks
 
 @pytest.fixture
 def address(toy_engine: Engine, tmp_path) -> Iterator[str]:
-    """Address of a real server in another thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = ServerConfig(keys=tmp_path / "keys.json")
-    server = uvicorn.Server(uvicorn.Config(create_app(toy_engine, config), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    """Address of a real server."""
+    with live(create_app(toy_engine, ServerConfig(keys=tmp_path / "keys.json", warm_up=False))) as where:
+        yield where
 
 
 ASKED: dict[str, Callable] = {

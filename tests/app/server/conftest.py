@@ -22,7 +22,7 @@ def serve(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., TestClient]]
     started: list[TestClient] = []
 
     def start(of: Engine | None = None, **settings: Any) -> TestClient:
-        config = ServerConfig(**{"keys": tmp_path / "keys.json", **settings})
+        config = ServerConfig(**{"keys": tmp_path / "keys.json", "warm_up": False, **settings})
         client = TestClient(create_app(of or engine, config), base_url=HERE, raise_server_exceptions=False)
         started.append(client)
         return client.__enter__()

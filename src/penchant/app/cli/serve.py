@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,7 +54,10 @@ def serve(
     from penchant.app.server.run import run
 
     with open_engine(url, settings) as engine:
-        run(engine, config, lambda address: talk.print(f"{shown(engine)} at {address}", markup=False))
+        unfinished = run(engine, config, lambda address: talk.print(f"{shown(engine)} at {address}", markup=False))
+    if unfinished:  # its thread may be inside compiled code, which Python cannot end in peace
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _config(**given: Any) -> Any:

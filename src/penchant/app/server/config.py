@@ -43,6 +43,8 @@ class ServerConfig(BaseModel):
     """Users whose newest lists are kept; 0 keeps none."""
     cache_s: float = Field(default=10.0, ge=0)
     """Seconds for which a kept list may be given again while nothing happens to its user or the catalogue."""
+    warm_up: bool = True
+    """Load and compile what the first request would have to wait for, before anybody is answered."""
     log: Literal["all", "errors", "none"] = "errors"
     """Which requests get a line in the log."""
 

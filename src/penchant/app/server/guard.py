@@ -79,7 +79,7 @@ class _Request:
         if self._left is not None and length is not None and int(length) > self._left:
             raise self._too_large()
         raw = scope.get("raw_path") or b""
-        if _PLAIN_SLASH.search(raw):
+        if b"%" in raw:
             # A slash inside an id is a letter of it, not the end of it.
             scope["path"] = unquote(_PLAIN_SLASH.sub(quote(SLASH).encode(), raw).decode("ascii", "replace"))
         origin = self._headers.get("origin")

@@ -15,17 +15,22 @@ SWITCH_S = 0.0005
 """How long a thread may keep the others from running; Python's 5 ms would show in every 99th percentile."""
 STOP_S = 20
 """Seconds that requests have to end once the server was told to stop."""
+BACKLOG = 2048
+"""Connections that may wait to be taken."""
 CONNECTIONS = 2000
 """Connections at a time; more are answered with 503."""
 
 
-def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lambda _: None) -> None:
+def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lambda _: None) -> bool:
     """Answer over HTTP until SIGINT or SIGTERM; then end what was begun, and return.
 
     Args:
         engine: Stays open.
         config: Where to listen, and the limits.
         tell: Told the address once it is taken.
+
+    Returns:
+        Whether a task in the background was left unfinished; it is begun again at the next start.
 
     Raises:
         ConfigError: When it would listen beyond this machine without a key, or the address cannot be had.
@@ -48,31 +53,36 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
     sys.setswitchinterval(SWITCH_S)
     listening = _listen(config)
     tell(f"http://{_shown(listening)}")
+    app = create_app(engine, config)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(engine, config),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=STOP_S,
             limit_concurrency=CONNECTIONS,
-            backlog=2048,
+            backlog=BACKLOG,
             proxy_headers=False,
         )
     )
     server.run(sockets=[listening])
+    return bool(app.state.service.tasks.running)
 
 
 def _listen(config: ServerConfig) -> socket.socket:
+    listening: socket.socket | None = None
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(BACKLOG)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         raise ConfigError(f"cannot listen on {config.host}:{config.port}: {error.strerror or error}") from error
-    listening.listen(2048)
     return listening
 
 

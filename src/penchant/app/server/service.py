@@ -41,16 +41,15 @@ class Service:
         self._open = config.local and not self.keys.every()
         self.rate = RateLimit(config.rate_per_s)
         self.wrong_keys = RateLimit(WRONG_KEYS_PER_S, WRONG_KEYS)
-        self.verifying = asyncio.Semaphore(1)
+        self.verifying = asyncio.Lock()
         self.writer = Writer(engine, config.queue_events)
         self.kept = KeptLists.of(config.cache_users, config.cache_s, engine.ledger.learners)
-        engine.ledger.watchers.append(self.kept.watch)
         self.tasks = Tasks(engine, self.kept.clear)
         self.meter = Meter()
         self.meter.watch("penchant_waiting_events", "Events not written yet.", lambda: self.writer.waiting)
         self.meter.watch("penchant_items", "Items ever named.", lambda: len(engine.ledger.items))
         self.meter.watch("penchant_topics", "Topics ever named.", lambda: len(engine.ledger.topics))
-        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="answer")
+        self._pool: ThreadPoolExecutor | None = None
 
     @property
     def open(self) -> bool:
@@ -76,9 +75,13 @@ class Service:
 
     async def start(self) -> None:
         """Begin, once nobody has to wait for what is compiled or loaded at first use."""
+        self.verifying = asyncio.Lock()  # of the loop that runs now
+        self._pool = ThreadPoolExecutor(self.config.threads, thread_name_prefix="answer")
+        self.engine.ledger.watchers.append(self.kept.watch)
         self.writer.start()
         self.tasks.start()
-        await self.work(self._warm_up)
+        if self.config.warm_up:
+            await self.work(self._warm_up)
 
     def _warm_up(self) -> None:
         """Do everything once with an engine that is thrown away: what is loaded and compiled at first use is there then."""
@@ -96,9 +99,10 @@ class Service:
         """Write what waits and let go of threads; the engine stays open."""
         await self.writer.stop()
         await asyncio.to_thread(self.tasks.stop, TASK_S)
-        self._pool.shutdown(wait=True)
-        if self.kept.watch in self.engine.ledger.watchers:
-            self.engine.ledger.watchers.remove(self.kept.watch)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+        self.engine.ledger.watchers.remove(self.kept.watch)
+        self.kept.clear()
 
 
 def service_of(request: Request) -> Service:

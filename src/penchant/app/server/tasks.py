@@ -73,6 +73,8 @@ class Tasks:
 
     def start(self) -> None:
         """Take up what an earlier process left, and begin."""
+        self._stopping = False
+        self._waiting.clear()
         kept = self._engine.log.mark(MARK)
         for task in msgspec.json.decode(kept, type=list[Task]) if kept else ():
             self._all[task.id] = task
@@ -91,6 +93,11 @@ class Tasks:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(wait_s)
+
+    @property
+    def running(self) -> bool:
+        """Return whether the thread is at work, or has not ended yet."""
+        return self._thread is not None and self._thread.is_alive()
 
     def add(self, asked: TaskBody) -> Task:
         """Return a new task, kept in the log's database.

@@ -44,6 +44,7 @@ class Writer:
     def start(self) -> None:
         """Begin to write; call it in the loop in which ``ingest`` will be awaited."""
         self._loop = asyncio.get_running_loop()
+        self.waiting = 0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 

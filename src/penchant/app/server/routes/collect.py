@@ -109,7 +109,7 @@ async def post_stream(request: Request, caller: Writing) -> Response:
     lines: list[bytes] = []
     async for line in read_lines(request, service.config.max_body):
         lines.append(line)
-        if len(lines) >= STREAM_GROUP:
+        if len(lines) >= min(STREAM_GROUP, service.config.max_events):
             receipt += await _take_lines(service, caller, lines, first)
             first, lines = first + len(lines), []
     if lines:
