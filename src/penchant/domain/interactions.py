@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +23,8 @@ class Interactions:
         weight: Evidence weight, > 0, shape ``(n,)``.
         n_users: Users.
         n_items: Size of the item vocabulary.
+        facts: What is known of users beside events, value by name, by row number of the user; those of whom nothing is
+            known are left out.
     """
 
     user: Int32Array
@@ -29,6 +33,7 @@ class Interactions:
     weight: FloatArray
     n_users: int
     n_items: int
+    facts: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def matrix(self) -> sparse.csr_array:
         """Return which user dealt with which item, ones, CSR of shape ``(n_users, n_items)``."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from penchant.clock import DAY_S, Clock, day_of, to_us
 from penchant.domain.batch import EventBatch
+from penchant.domain.event import TYPE_CODE
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import ItemTraining, Progress, silent
 from penchant.domain.packing import pack
@@ -26,6 +27,7 @@ from penchant.loop.fold import Ledger
 from penchant.loop.model_source import ModelSource
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
 from penchant.math.arrays import IntArray
+from penchant.profile.facts import Facts
 from penchant.profile.population import by_day
 from penchant.recommend.blend import BlendConfig
 from penchant.recommend.blending import learn_weights
@@ -263,4 +265,15 @@ def interactions_of(batch: EventBatch, upto: float = np.inf) -> Interactions:
         batch.weight[keep],
         len(batch.users),
         len(batch.items),
+        facts_of(batch, upto),
     )
+
+
+def facts_of(batch: EventBatch, upto: float = np.inf) -> dict[int, dict[str, Any]]:
+    """Return what is known of users beside events as of a moment, value by name, by row number of the user."""
+    learner = Facts()
+    said = np.flatnonzero((batch.type == TYPE_CODE["user"]) & (batch.at <= upto))
+    states = learner.update({}, batch.select(said)) if said.size else {}
+    known = {user_id: learner.read(state, upto) for user_id, state in states.items()}
+    number = {user_id: row for row, user_id in enumerate(batch.users)} if known else {}
+    return {number[user_id]: {name: fact.value for name, fact in facts.items()} for user_id, facts in known.items()}

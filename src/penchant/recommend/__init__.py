@@ -12,6 +12,7 @@ SOURCES = Registry(
         "interest": "penchant.recommend.affinity:InterestAffinity",
         "new": "penchant.recommend.newest:Newest",
         "taste": "penchant.recommend.vectors:NearTaste",
+        "peers": "penchant.recommend.peers:Peers",
     },
 )
 
