@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from penchant import Engine, Settings
 from penchant.config import component_config
 from penchant.errors import ConfigError, SourceError
-from penchant.interest.tracker import TrackerConfig
+from penchant.interest.parameters import TrackerConfig
 
 
 def test_defaults_work():

@@ -24,8 +24,9 @@ from penchant.domain.taste import Taste
 from penchant.errors import ConfigError, EventError
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest.models import MODELS
+from penchant.interest.parameters import TrackerConfig, TrackerParameters
 from penchant.interest.statements import StatementsConfig
-from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
+from penchant.interest.tracker import Tracker
 from penchant.loop.fold import Ledger
 from penchant.loop.together import receipt_of, shown, take_together
 from penchant.process.label import LabelConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import ArrayLike
 
+    from penchant.collect.questionnaire import Questionnaire
     from penchant.loop.alike import SimilarUsers
     from penchant.loop.recommender import Recommender
 
@@ -263,7 +265,13 @@ class Engine:
         )
 
     def interests(
-        self, user_id: str, n: int = 10, at: Moment | None = None, *, level: int | None = None
+        self,
+        user_id: str,
+        n: int = 10,
+        at: Moment | None = None,
+        *,
+        level: int | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> list[Interest]:
         """Return a user's ``n`` most probable topics, of those that the user ever touched or spoke of.
 
@@ -275,6 +283,7 @@ class Engine:
             at: The moment asked about.
             level: Of the topic hierarchy: 0 for the topics at the top with everything under them, 1 for those just
                 under them, and so on; a topic above the level counts as itself. None for the topics as they are.
+            context: What the caller says of the situation; what ``fit`` found to matter changes the probabilities.
 
         Raises:
             ConfigError: When the level is below 0.
@@ -283,7 +292,7 @@ class Engine:
 
         if level is not None and level < 0:
             raise ConfigError(f"level is {level}; at least 0, or None")
-        return interests_of(self.ledger, self.tracker, self._statements, user_id, n, self._when(at), level)
+        return interests_of(self.ledger, self.tracker, self._statements, user_id, n, self._when(at), level, context)
 
     def say(
         self,
@@ -311,6 +320,24 @@ class Engine:
         expires = None if until is None else clocks.isoformat(clocks.from_s(self._when(until, "until")))
         said = {"type": "statement", "user_id": user_id, "topics": [topic], "value": value, "at": at}
         return self.ingest({**said, "scope": scope, "until": expires})
+
+    def answer(
+        self, user_id: str, questionnaire: Questionnaire, answers: Mapping[str, Any], at: Moment | None = None
+    ) -> Receipt:
+        """Take a user's answers to a questionnaire: statements, facts and consents follow from them.
+
+        Args:
+            user_id: Who answers.
+            questionnaire: What was asked.
+            answers: By the id of the question; a number, a text, a truth value or several texts.
+            at: When; None for now.
+
+        Returns:
+            What became of the events; an answer that the question does not allow is refused with the reason.
+        """
+        events, wrong = questionnaire.events(user_id, answers, at)
+        refusals = [Refusal(row, reason, shown(answers)) for row, reason in enumerate(wrong)]
+        return receipt_of(0, 0, 0, refusals) + self.ingest(events)
 
     def mute(self, user_id: str, topic: str, until: Moment | None = None) -> Receipt:
         """Stop recommending items of a topic, and of those under it, to a user; it is still learned from."""

@@ -7,7 +7,8 @@ import pytest
 
 from penchant.clock import DAY_S
 from penchant.interest.layout import N_CHANGES
-from penchant.interest.tracker import Tracker, TrackerConfig
+from penchant.interest.parameters import TrackerConfig
+from penchant.interest.tracker import Tracker
 from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 

@@ -7,7 +7,8 @@ import pytest
 
 from penchant.clock import DAY_S
 from penchant.interest.describe import MAX_EVIDENCE, Z, describe, recent_of, wilson
-from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
+from penchant.interest.parameters import TrackerConfig, TrackerParameters
+from penchant.interest.tracker import Tracker
 from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 

@@ -9,7 +9,8 @@ from penchant.clock import DAY_S
 from penchant.interest.activity import Activity, Calibration, calibrate
 from penchant.interest.learning import MIN_MOMENTS, fit_tracker
 from penchant.interest.network import Network, softmax_loss, start, train
-from penchant.interest.tracker import Tracker, TrackerParameters
+from penchant.interest.parameters import TrackerParameters
+from penchant.interest.tracker import Tracker
 from penchant.math.calendar import hour_of, weekday_of
 from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding

@@ -5,7 +5,7 @@ import pytest
 
 from penchant.interest.mixture import EDGES, MIN_ROWS, STRENGTHS, best_strength, fit_mixture, view_probability
 from penchant.interest.prequential import RECENT, TopicEvidence
-from penchant.interest.tracker import TrackerParameters
+from penchant.interest.parameters import TrackerParameters
 
 N_TOPICS = 30
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from penchant.clock import DAY_S
 from penchant.errors import FormatError
-from penchant.interest.tracker import Tracker, TrackerConfig, TrackerParameters
+from penchant.interest.parameters import TrackerConfig, TrackerParameters
+from penchant.interest.tracker import Tracker
 from penchant.testing import as_rows
 from penchant.testing.learner_contract import Folding
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
-from penchant.interest.tracker import Tracker, TrackerConfig
+from penchant.interest.parameters import TrackerConfig
+from penchant.interest.tracker import Tracker
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
 from penchant.testing import LearnerContract
 from penchant.testing.learner_contract import a_bit_of_everything

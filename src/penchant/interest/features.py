@@ -9,18 +9,22 @@ import numpy as np
 
 from penchant.clock import DAY_S
 from penchant.domain.packing import pack, unpack
+from penchant.interest.companions import Companions
+from penchant.interest.crowd import TREND_DAYS
 from penchant.interest.layout import GAP, GAP_UNIT, N_DAYS, TODAY
 from penchant.math.arrays import Float32Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from penchant.interest.tracker import TrackerState
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_DAYS = 400.0
 """Times since something longer than this are all alike, as if it had never been."""
 SHORTEST_DAYS = 0.05
 SMOOTHING = 10.0
 """Events that the population counts for when the features compare a user with it."""
+TREND_SMOOTHING = 20.0
+"""Events that the slow population counts for when a fast one is compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Gathered:
     Attributes:
         number: The topics, rising, shape ``(n,)``.
         prior: The population's distribution over them, shape ``(n,)``, sums to 1.
+        own_prior: The same, pulled to where in the hierarchy of topics the user's evidence lies, shape ``(n,)``.
+        trends: What the faster populations count, shape ``(2, n)``; None where nobody counts.
         place: Where the user's own topics stand among them, shape ``(m,)``.
         views: Evidence of the user's topics that the regimes in force account for, shape ``(m, K)``.
         full: All evidence of the user's topics, shape ``(m, K)``.
@@ -40,6 +46,8 @@ class Gathered:
 
     number: IntArray
     prior: FloatArray
+    own_prior: FloatArray
+    trends: FloatArray | None
     place: IntArray
     views: FloatArray
     full: FloatArray
@@ -53,15 +61,15 @@ class TopicFacts:
     """What is known of topics as such, from many users.
 
     Attributes:
-        names: Ids of the topics in the order of the rows; numbers may mean other topics in another log.
         values: For each topic the mean and the standard deviation of the logarithm of the days between touches, and the
             logarithm of the share of users who touch it more than once; shape ``(T, 3)``.
         default: The same for topics without a row, shape ``(3,)``.
+        companions: How far interest in one topic speaks for another.
     """
 
-    names: tuple[str, ...]
     values: FloatArray
     default: FloatArray
+    companions: Companions
 
     def of(self, number: IntArray) -> FloatArray:
         """Return the facts of topics, shape ``(n, 3)``."""
@@ -73,23 +81,30 @@ class TopicFacts:
 
     def encode(self) -> bytes:
         """Return the facts as bytes."""
-        return pack(FORMAT, {"names": list(self.names), "values": self.values, "default": self.default})
+        return pack(FORMAT, {"values": self.values, "default": self.default, "companions": self.companions.encode()})
 
     @classmethod
     def decode(cls, data: bytes) -> TopicFacts:
         """Return the facts that ``encode`` wrote; ``FormatError`` when damaged."""
         found = unpack(data, FORMAT)
-        return cls(tuple(found["names"]), found["values"], found["default"])
+        return cls(found["values"], found["default"], Companions.decode(found["companions"]))
+
+    def renumbered(self, numbers: IntArray, n_topics: int) -> TopicFacts:
+        """Return the facts with row ``t`` moved to ``numbers[t]``, of ``n_topics`` in all; -1 leaves a row out."""
+        values = np.tile(self.default, (n_topics, 1))
+        there = numbers >= 0
+        values[numbers[there]] = self.values[there]
+        return TopicFacts(values, self.default, self.companions.renumbered(numbers))
 
 
-def topic_facts(states: list[TrackerState], names: tuple[str, ...]) -> TopicFacts:
+def topic_facts(states: list[TrackerState], n_topics: int, companions: Companions) -> TopicFacts:
     """Return what many users' states say of topics as such, shrunk to what holds for all topics.
 
     Args:
         states: Of the users to learn from.
-        names: Ids of the topics by number; also fixes how many there are.
+        n_topics: How many topics there are.
+        companions: How far interest in one topic speaks for another.
     """
-    n_topics = len(names)
     number = np.concatenate([state.topic for state in states] or [np.empty(0, np.int32)]).astype(np.int64)
     days = np.concatenate([np.empty(0, np.uint16), *(state.count[:, 0] for state in states)]).astype(np.float64)
     gap = np.concatenate([np.empty(0, np.int16), *(state.gap for state in states)]) * GAP_UNIT
@@ -103,7 +118,8 @@ def topic_facts(states: list[TrackerState], names: tuple[str, ...]) -> TopicFact
     spreads = np.sqrt((squared + 5.0 * spread**2) / (users + 5.0))
     reach = np.log((users + 0.5) / (len(states) + 1.0))
     values = np.stack([of_topic, spreads, reach], axis=1)
-    return TopicFacts(names, values, np.array([mean, spread, float(np.log(0.5 / (len(states) + 1.0)))]))
+    default = np.array([mean, spread, float(np.log(0.5 / (len(states) + 1.0)))])
+    return TopicFacts(values, default, companions)
 
 
 def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Float32Array:
@@ -112,7 +128,8 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     Per view the logarithm of the user's smoothed share over the population's, and of the evidence; the mixture's and
     the population's log probability; time since the topic's last event, alone, against its usual gap with this user,
     with everybody, and against the user's gap between active days; the gaps themselves, on how many days the topic was
-    touched; what is known of the topic as such; and of the user as such how much is known and how active it is.
+    touched; what is known of the topic as such; how much more often everybody turns to it of late; how far the user's
+    other topics speak for it; and of the user as such how much is known and how active it is.
     """
     state = seen.state
     n, n_views = seen.number.size, seen.views.shape[1]
@@ -157,8 +174,20 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
                 axis=1,
             ),
             of_topic,
+            _fashion(seen),
+            facts.companions.lean(state.topic, seen.views[:, -1], seen.number)[:, None],
             np.tile(same, (n, 1)),
         ],
         axis=1,
     )
     return columns.astype(np.float32)
+
+
+def _fashion(seen: Gathered) -> FloatArray:
+    """Return the logarithm of each topic's share among everybody of late over its usual one, shape ``(n, 2)``."""
+    if seen.trends is None:
+        return np.zeros((seen.number.size, len(TREND_DAYS)))
+    known = seen.trends.sum(axis=1, keepdims=True)
+    share = (seen.trends + TREND_SMOOTHING * seen.prior) / (known + TREND_SMOOTHING)
+    ratio: FloatArray = np.log(share / seen.prior).T
+    return ratio

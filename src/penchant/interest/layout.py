@@ -1,5 +1,7 @@
 """Where the numbers of a user stand in the tracker's state; the compiled fold and what reads it share this."""
 
+STATE_FORMAT = 2
+"""Format of encoded states."""
 MAX_REGIMES = 3
 """Earlier regimes kept per user."""
 MAX_CHANGES = 8

@@ -14,16 +14,19 @@ from penchant.domain.batch import EventBatch
 from penchant.domain.moment import Moment, moments
 from penchant.interest import network as networks
 from penchant.interest.activity import Activity, Calibration
+from penchant.interest.companions import find_companions
+from penchant.interest.crowd import NO_CROWD, Crowd
 from penchant.interest.features import Gathered, feature_matrix, topic_facts
 from penchant.interest.mixture import fit_mixture
 from penchant.interest.network import Network
+from penchant.interest.parameters import TrackerParameters
 from penchant.interest.prequential import RECENT, TopicEvidence
 from penchant.interest.seasons import HOUR, WEEKDAY, Season, Seasons, lifts
-from penchant.interest.tracker import Tracker, TrackerParameters, TrackerState
-from penchant.math.arrays import Float32Array, FloatArray, IntArray
+from penchant.interest.tracker import Tracker, TrackerState
+from penchant.math.arrays import Float16Array, Float32Array, FloatArray, IntArray
 from penchant.math.calendar import hour_of, weekday_of
 
-MAX_CELLS = 1_200_000
+MAX_CELLS = 2_600_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
 MAX_MOMENTS = 8_000
 QUESTION_CELLS = 800_000
@@ -33,6 +36,8 @@ MIN_MOMENTS = 300
 """With fewer the mixture is left as it is."""
 HIDDEN = 24
 EPOCHS = 12
+MAX_SAMPLE = 400_000
+"""Rows whose mean and spread stand for all."""
 STEP = 64
 """Moments a training step."""
 WORTH = 0.0005
@@ -52,6 +57,17 @@ class Circumstance:
 
 
 @dataclass(frozen=True)
+class _Around:
+    """What everybody did, as of any moment."""
+
+    population: Callable[[float], FloatArray]
+    crowd: Callable[[float], Crowd]
+
+    def gather(self, tracker: Tracker, state: TrackerState, at: float) -> Gathered:
+        return tracker.gather(state, at, self.population(at), self.crowd(at))
+
+
+@dataclass(frozen=True)
 class _Asked:
     """A moment: what was known, and what came."""
 
@@ -63,6 +79,11 @@ class _Asked:
     """Row of the moment's first event in the batch."""
 
 
+def no_crowd(_at: float) -> Crowd:
+    """Return that nothing is known of everybody beside the population's counts."""
+    return NO_CROWD
+
+
 def fit_tracker(
     tracker: Tracker,
     batch: EventBatch,
@@ -71,6 +92,7 @@ def fit_tracker(
     names: Sequence[str],
     seed: int,
     circumstances: Mapping[str, Circumstance] | None = None,
+    crowd: Callable[[float], Crowd] = no_crowd,
 ) -> TrackerParameters:
     """Return the parameters that tell best what came next: mixture, network, seasons, activity and its calibration.
 
@@ -85,30 +107,32 @@ def fit_tracker(
         names: Topic ids by number, as many as there are topics.
         seed: Seed of all chance.
         circumstances: What was the case at each event, by name, beside hour and weekday.
+        crowd: What else was known of everybody at a moment.
     """
     rng = np.random.default_rng([seed, 20])
     bare = Tracker(tracker.config)
     cells = max(1, len(names))
     limit = max(MIN_MOMENTS, min(MAX_MOMENTS, MAX_CELLS // cells))
-    asked, states = _ask(bare, batch, population, from_s, limit, rng)
+    around = _Around(population, crowd)
+    asked, states = _ask(bare, batch, around, from_s, limit, rng)
     evidence = _evidence(bare, asked)
     parameters = fit_mixture(evidence)
     if len(asked) < MIN_MOMENTS:
         return parameters
-    facts = topic_facts(states, tuple(names))
-    parameters = replace(parameters, facts=facts)
+    facts = topic_facts(states, len(names), find_companions(batch, from_s, len(names), rng))
+    parameters = replace(parameters, topics=tuple(names), facts=facts)
     mixed = Tracker(tracker.config, parameters)
     n_topics = len(names)
     base = np.full((len(asked), n_topics), -np.inf, dtype=np.float32)
     came = np.zeros((len(asked), n_topics), dtype=np.float32)
-    features: Float32Array | None = None
+    features: Float16Array | None = None
     for i, one in enumerate(asked):
         p = mixed.mixture(one.seen)
         base[i, one.seen.number] = np.log(p / p.sum())
         came[i, one.seen.number] = one.came
         rows = feature_matrix(one.seen, p, facts)
         if features is None:
-            features = np.zeros((len(asked), n_topics, rows.shape[1]), dtype=np.float32)
+            features = np.zeros((len(asked), n_topics, rows.shape[1]), dtype=np.float16)  # logarithms: three digits do
         features[i, one.seen.number] = rows
     assert features is not None  # noqa: S101 - there are at least MIN_MOMENTS
     held = _held_out(np.array([one.user for one in asked]), rng)
@@ -116,11 +140,12 @@ def fit_tracker(
     del asked, states  # what they hold is in the features
     scorer = _scorer(features, base, came, held, rng)
     if scorer is not None:
-        base += scorer(features.reshape(-1, features.shape[2]))[:, 0].reshape(base.shape)
+        for part in np.array_split(np.arange(base.shape[0]), max(1, base.shape[0] // 256)):
+            base[part] += _answers(scorer, features, part)
     del features
     seasons = _seasons(batch, first_row, base, came, from_s, n_topics, circumstances or {})
     questions = max(MIN_MOMENTS // 3, min(MAX_QUESTIONS, QUESTION_CELLS // cells))
-    activity = _activity(mixed, batch, population, from_s, questions, rng)
+    activity = _activity(mixed, batch, around, from_s, questions, rng)
     return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
 
 
@@ -133,7 +158,7 @@ def _users(batch: EventBatch, types: frozenset[str], rng: np.random.Generator) -
 def _ask(
     tracker: Tracker,
     batch: EventBatch,
-    population: Callable[[float], FloatArray],
+    around: _Around,
     from_s: float,
     limit: int,
     rng: np.random.Generator,
@@ -149,7 +174,8 @@ def _ask(
             state = tracker.update({}, own.select(before))[user_id] if before.size else tracker.start()
             for moment in later:
                 if moment.topic.size and len(state.topic):
-                    one = _question(tracker, state, moment, population, number, int(rows[moment.rows[0]]))
+                    seen = around.gather(tracker, state, moment.at)
+                    one = _question(seen, moment, number, int(rows[moment.rows[0]]))
                     if one.came.sum() > 0:
                         asked.append(one)
                 state = tracker.update({user_id: state}, own.select(moment.rows))[user_id]
@@ -157,15 +183,7 @@ def _ask(
     return asked[:limit], states
 
 
-def _question(
-    tracker: Tracker,
-    state: TrackerState,
-    moment: Moment,
-    population: Callable[[float], FloatArray],
-    user: int,
-    row: int,
-) -> _Asked:
-    seen = tracker.gather(state, moment.at, population(moment.at))
+def _question(seen: Gathered, moment: Moment, user: int, row: int) -> _Asked:
     came = np.zeros(seen.number.size, dtype=np.float32)
     place = np.searchsorted(seen.number, moment.topic)
     # A topic that nobody had touched before cannot be learned from.
@@ -184,7 +202,7 @@ def _evidence(tracker: Tracker, asked: Sequence[_Asked]) -> TopicEvidence:
         views[one.seen.place] = one.seen.views
         topic.append(views[there])
         known.append(np.tile(views.sum(axis=0), (there.size, 1)))
-        prior.append(one.seen.prior[there])
+        prior.append(one.seen.own_prior[there])
         weight.append(one.came[there].astype(np.float64))
         came.append(one.seen.number[there])
     n = sum(part.size for part in prior)
@@ -207,31 +225,38 @@ def _held_out(user: IntArray, rng: np.random.Generator) -> IntArray:
 
 
 def _scorer(
-    features: Float32Array, base: Float32Array, came: Float32Array, held: IntArray, rng: np.random.Generator
+    features: Float16Array, base: Float32Array, came: Float32Array, held: IntArray, rng: np.random.Generator
 ) -> Network | None:
     """Return the network that corrects the mixture, None where it does not help users it has not seen."""
     learned_on = np.setdiff1d(np.arange(base.shape[0]), held)
     there = np.isfinite(base)
     there[held] = False
-    first = networks.start(features[there], HIDDEN, 1, rng)
-
+    sample = np.flatnonzero(there)
+    if sample.size > MAX_SAMPLE:
+        sample = rng.choice(sample, MAX_SAMPLE, replace=False)
+    first = networks.start(features.reshape(-1, features.shape[2])[sample].astype(np.float32), HIDDEN, 1, rng)
     n_steps = max(1, learned_on.size // STEP)
 
     def steps(rng: np.random.Generator) -> Iterator[networks.Batch]:
         for part in np.array_split(rng.permutation(learned_on), n_steps):
-            yield features[part].reshape(-1, features.shape[2]), networks.softmax_loss(base[part], came[part])
+            rows = features[part].reshape(-1, features.shape[2]).astype(np.float32)
+            yield rows, networks.softmax_loss(base[part], came[part])
 
     def validate(network: Network) -> float:
         losses = []
         for part in np.array_split(held, max(1, held.size // 256)):
-            loss, _ = networks.softmax_loss(base[part], came[part])(
-                network(features[part].reshape(-1, features.shape[2]))
-            )
+            loss, _ = networks.softmax_loss(base[part], came[part])(_answers(network, features, part).reshape(-1, 1))
             losses.append((loss, float(came[part].sum())))
         return sum(loss * n for loss, n in losses) / sum(n for _, n in losses)
 
     network, after, before = networks.train(first, steps, n_steps, validate, EPOCHS, rng)
     return network if after < before - WORTH else None
+
+
+def _answers(network: Network, features: Float16Array, part: IntArray) -> Float32Array:
+    """Return the network's output for some moments, shape ``(len(part), T)``."""
+    rows = features[part].reshape(-1, features.shape[2]).astype(np.float32)
+    return network(rows)[:, 0].reshape(part.size, -1)
 
 
 def _seasons(
@@ -290,14 +315,14 @@ def _loss(log_p: Float32Array, came: Float32Array) -> float:
 def _activity(
     tracker: Tracker,
     batch: EventBatch,
-    population: Callable[[float], FloatArray],
+    around: _Around,
     from_s: float,
     limit: int,
     rng: np.random.Generator,
 ) -> Activity | None:
     """Return what says how likely a topic is within a horizon, calibrated on the last third of the time."""
     end = float(batch.at.max())
-    features, happened, at = activity_questions(tracker, batch, population, from_s, end, limit, rng)
+    features, happened, at = activity_questions(tracker, batch, around, from_s, end, limit, rng)
     late = at >= from_s + (end - from_s) * 2 / 3
     if not features.size or np.nansum(happened[~late, 0]) < MIN_MOMENTS / 3 or late.all():
         return None
@@ -326,7 +351,7 @@ def _activity(
 def activity_questions(
     tracker: Tracker,
     batch: EventBatch,
-    population: Callable[[float], FloatArray],
+    around: _Around,
     from_s: float,
     end: float,
     limit: int,
@@ -337,7 +362,7 @@ def activity_questions(
     Args:
         tracker: With mixture and facts learned.
         batch: Events of many users, in log order.
-        population: Decayed topic counts, shape ``(T,)``.
+        around: What everybody did.
         from_s: Begin of the span, seconds since 1970.
         end: Its end; what would come later is not known.
         limit: How many (user, moment) questions.
@@ -368,7 +393,7 @@ def activity_questions(
             if upto > done:
                 state = tracker.update({user_id: state}, own.select(np.arange(done, upto)))[user_id]
                 done = upto
-            seen = tracker.gather(state, moment, population(moment))
+            seen = around.gather(tracker, state, moment)
             came = np.zeros((seen.number.size, horizons.size), dtype=np.float32)
             for h, horizon in enumerate(horizons.tolist()):
                 if moment + horizon > end:

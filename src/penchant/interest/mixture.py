@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from penchant.interest.parameters import TrackerParameters
 from penchant.interest.prequential import TopicEvidence
-from penchant.interest.tracker import TrackerParameters
 from penchant.math.arrays import FloatArray
 
 STRENGTHS = np.array([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from penchant.domain.batch import EventBatch
 from penchant.domain.moment import moments
+from penchant.interest.crowd import NO_CROWD, Crowd
 from penchant.interest.histogram import TOPIC_TYPES, Histogram
 from penchant.math.arrays import FloatArray, Int32Array, IntArray
 
@@ -68,6 +69,7 @@ class Training:
         users: The tuning sample.
         seed: Seed of all chance.
         n_topics: Number of topics ``T``.
+        crowd: What else was known of everybody at a moment, under the same condition.
     """
 
     batch: EventBatch
@@ -76,6 +78,7 @@ class Training:
     users: frozenset[str]
     seed: int
     n_topics: int
+    crowd: Callable[[float], Crowd] = lambda _at: NO_CROWD
 
     @cached_property
     def evidence(self) -> TopicEvidence:

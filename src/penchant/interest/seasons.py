@@ -55,6 +55,16 @@ class Seasons:
                 total[known] += season.exponent * row[number[known]]
         return np.exp(total)
 
+    def renumbered(self, numbers: IntArray, n_topics: int) -> Seasons:
+        """Return the seasons with topic ``t`` called ``numbers[t]``, of ``n_topics`` in all; -1 leaves a topic out."""
+        moved = {}
+        there = numbers >= 0
+        for name, season in self.by_name.items():
+            lift = np.zeros((season.lift.shape[0], n_topics))
+            lift[:, numbers[there]] = season.lift[:, there]
+            moved[name] = Season(season.values, lift, season.exponent)
+        return Seasons(moved)
+
     def encode(self) -> bytes:
         """Return the seasons as bytes."""
         return pack(

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from penchant.clock import DAY_S
 from penchant.domain.batch import EventBatch, Scope
 from penchant.domain.event import EVENT_TYPES, EVIDENCE_WEIGHT
 from penchant.domain.interests import Reading
 from penchant.domain.packing import pack, unpack
-from penchant.interest.activity import Activity
-from penchant.interest.features import Gathered, TopicFacts, feature_matrix
+from penchant.interest.crowd import NO_CROWD, Crowd
+from penchant.interest.features import Gathered, feature_matrix
+from penchant.interest.hierarchy import prior_down
 from penchant.interest.layout import (
     CAUTION,
     EVIDENCE,
@@ -28,109 +27,16 @@ from penchant.interest.layout import (
     NOVELTY,
     RETURN_EVIDENCE,
     RETURN_SURPRISE,
+    STATE_FORMAT,
     SURPRISE,
     TODAY,
     USER_SIZE,
 )
-from penchant.interest.network import Network
-from penchant.interest.seasons import Seasons
+from penchant.interest.parameters import TrackerConfig, TrackerParameters
 from penchant.math.arrays import Float32Array, FloatArray, Int16Array, Int32Array, IntArray, UInt16Array, UInt32Array
 
-FORMAT = 2
-PARAMETERS_FORMAT = 2
 UNKNOWN = 1e-7
 """Probability left for all topics together that nobody has touched so far."""
-
-
-class TrackerConfig(BaseModel):
-    """Configuration of the tracker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    half_lives_days: tuple[float, ...] = (3.0, 14.0, 60.0, 720.0)
-    """Half-lives of the views in days, rising; the last is the long-term view."""
-    short_view: int = Field(default=1, ge=0)
-    """Which half-life is the short-term view, counted from 0."""
-    negative_half_life_days: float = Field(default=90.0, gt=0)
-    """Half-life of evidence against a topic."""
-    population_half_life_days: float = Field(default=60.0, gt=0)
-    """Half-life of the population prior."""
-    max_topics: int = Field(default=256, ge=8)
-    """Topics kept per user; beyond it the one with the least long-term evidence is forgotten."""
-    false_alarm_days: float = Field(default=365.0, ge=2)
-    """A user whose interests never change is taken to have changed once in this many active days at most, on average."""
-    change_odds: float = Field(default=0.02, gt=0, lt=1)
-    """Odds of a change at any moment, before anything speaks for it."""
-    day_topics: float = Field(default=12.0, gt=0)
-    """A day speaks for a change with the weight of this many topics at most, however much was done on it."""
-
-    @model_validator(mode="after")
-    def _views_are_in_order(self) -> TrackerConfig:
-        days = self.half_lives_days
-        if not all(0 < half_life < math.inf for half_life in days) or any(a >= b for a, b in pairwise(days)):
-            raise ValueError("half_lives_days must rise, each above 0")
-        if self.short_view >= len(days):
-            raise ValueError(f"short_view {self.short_view} is none of the {len(days)} half-lives, counted from 0")
-        return self
-
-    @property
-    def fold_version(self) -> str:
-        """Return what the states depend on; states folded under another version are folded anew."""
-        return (
-            f"{FORMAT} {self.half_lives_days} {self.negative_half_life_days} {self.max_topics} "
-            f"{self.false_alarm_days} {self.day_topics}"
-        )
-
-
-@dataclass(frozen=True)
-class TrackerParameters:
-    """What the tracker has learned from data.
-
-    Attributes:
-        half_lives_days: The half-lives that it was learned for, shape ``(K,)``.
-        weights: Mixture weights over the half-lives by how much is known of the user, shape ``(B, K)``, rows sum to 1.
-        strength: Weight of the population prior, in events, per half-life, shape ``(K,)``.
-        edges: A user whose long-term evidence is at least ``edges[b]`` uses row ``b + 1``, shape ``(B - 1,)``.
-        facts: What is known of each topic as such; None before ``fit``.
-        scorer: Corrects the mixture by rhythm, recency and counts; None where the data did not support one.
-        seasons: How topics follow hour, weekday and context; None where the data did not show it.
-        activity: Says how likely a topic is within a horizon; None before ``fit``.
-    """
-
-    half_lives_days: FloatArray
-    weights: FloatArray
-    strength: FloatArray
-    edges: FloatArray
-    facts: TopicFacts | None = None
-    scorer: Network | None = None
-    seasons: Seasons | None = None
-    activity: Activity | None = None
-
-    def encode(self) -> bytes:
-        """Return the parameters as bytes."""
-        plain = {one.name: getattr(self, one.name) for one in fields(self)[:4]}
-        parts = {
-            name: part.encode()
-            for name in ("facts", "scorer", "seasons", "activity")
-            if (part := getattr(self, name)) is not None
-        }
-        return pack(PARAMETERS_FORMAT, {**plain, "parts": parts})
-
-    @classmethod
-    def decode(cls, data: bytes) -> TrackerParameters:
-        """Return the parameters that ``encode`` wrote; ``FormatError`` when damaged."""
-        found = unpack(data, PARAMETERS_FORMAT)
-        parts = found.pop("parts")
-        kinds: dict[str, Any] = {"facts": TopicFacts, "scorer": Network, "seasons": Seasons, "activity": Activity}
-        return cls(**found, **{name: kinds[name].decode(part) for name, part in parts.items()})
-
-    @classmethod
-    def default(cls, half_lives_days: FloatArray) -> TrackerParameters:
-        """Return parameters for use before ``fit``: slower views get more weight, the prior counts ten events."""
-        weights = np.arange(1.0, half_lives_days.size + 1.0)
-        return cls(
-            half_lives_days, (weights / weights.sum())[None, :], np.full(half_lives_days.size, 10.0), np.empty(0)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +72,35 @@ class TrackerState:
         return float(self.user[LAST_AT])
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A user at a moment, gathered once for all that is asked of it.
+
+    Attributes:
+        seen: What is known.
+        mixture: The mixture of the shrunk views over the topics known, not yet corrected, shape ``(n,)``.
+        features: What the networks see, shape ``(n, F)``; None before ``fit``.
+        n_topics: How many topics have a number, T.
+    """
+
+    seen: Gathered
+    mixture: FloatArray
+    features: Float32Array | None
+    n_topics: int
+
+
 @dataclass(frozen=True)
 class Tracker:
     """Exponentially forgetting topic histograms, shrunk to the population, mixed, and corrected by rhythm.
 
     Per user and topic the evidence ``e_k`` is the sum of ``weight * 2**(-age / h_k)`` over the user's events, one sum
     per half-life ``h_k``. With ``E_k`` the sum over topics and ``q`` the population's distribution,
-    ``p_k(c) = (e_k(c) + s_k q(c)) / (E_k + s_k)``, and ``m(c) = sum_k w_k p_k(c)``. A small network ``f``, the same for
-    every topic and user, sees the views, the time since the topic's last event against its usual gap, and what is known
-    of topic and user: ``P(next = c)`` is proportional to ``m(c) * exp(f(c))``, times what hour, weekday and context say.
-    Evidence against a topic (returns, dislikes) divides its probability by ``1 + negative``.
+    ``p_k(c) = (e_k(c) + s_k q(c)) / (E_k + s_k)``, and ``m(c) = sum_k w_k p_k(c)``. Where topics lie under others, ``q``
+    is first pulled to the branches in which the user's evidence lies (``prior_down``). A small network ``f``, the same
+    for every topic and user, sees the views, the time since the topic's last event against its usual gap, what is in
+    fashion, how far the user's other topics speak for the topic, and what is known of topic and user: ``P(next = c)``
+    is proportional to ``m(c) * exp(f(c))``, times what hour, weekday and context say. Evidence against a topic
+    (returns, dislikes) divides its probability by ``1 + negative``.
 
     A change of interests is detected day by day. Let ``p0`` be the histogram of the days since the last change and
     ``p1`` one that began later and is shrunk to ``p0``; the evidence for a change is the cumulative sum
@@ -308,13 +233,14 @@ class Tracker:
             total += weight
         return whole / total
 
-    def gather(self, state: TrackerState, at: float, population: FloatArray) -> Gathered:
+    def gather(self, state: TrackerState, at: float, population: FloatArray, crowd: Crowd = NO_CROWD) -> Gathered:
         """Return what is known at a moment of the user and of every topic that anybody has touched by then.
 
         Args:
             state: The user's state; nothing in it may be newer than ``at``.
             at: Seconds since 1970.
             population: Decayed counts of every topic over all users, shape ``(T,)``; need not sum to 1.
+            crowd: What else is known of everybody.
         """
         there = population > 0
         there[state.topic] = True
@@ -326,10 +252,38 @@ class Tracker:
         full = self.views(state, at)
         views = np.minimum(full, self.accounted(state)[:, None])
         days_since = np.maximum(0.0, at - state.at.astype(np.float64)) / DAY_S
-        return Gathered(number, prior, place, views, full, days_since, state, at)
+        own_prior = prior
+        if crowd.parents is not None and state.topic.size:
+            own_prior = self._own_prior(views[:, -1], place, prior, number, crowd.parents)
+        trends = None if crowd.trends is None else crowd.trends[:, number]
+        return Gathered(number, prior, own_prior, trends, place, views, full, days_since, state, at)
+
+    def _own_prior(
+        self, evidence: FloatArray, place: IntArray, prior: FloatArray, number: IntArray, parents: Int32Array
+    ) -> FloatArray:
+        """Return the prior pulled to the branches where the user's evidence lies, over the topics known, ``(n,)``."""
+        mine, whole = np.zeros(parents.size), np.zeros(parents.size)
+        mine[number[place]], whole[number] = evidence, prior
+        pulled = prior_down(mine, whole, parents, self.config.branch_events)[number]
+        answer: FloatArray = pulled / pulled.sum()
+        return answer
+
+    def look(self, state: TrackerState, at: float, population: FloatArray, crowd: Crowd = NO_CROWD) -> Look:
+        """Return a user at a moment, for everything that is then asked; see ``gather`` for the arguments."""
+        seen = self.gather(state, at, population, crowd)
+        facts = self.learned.facts
+        if not seen.number.size:
+            return Look(seen, np.empty(0), None, population.size)
+        p = self.mixture(seen)
+        return Look(seen, p, None if facts is None else feature_matrix(seen, p, facts), population.size)
 
     def read(
-        self, state: TrackerState, at: float, population: FloatArray, context: Mapping[str, Any] | None = None
+        self,
+        state: TrackerState,
+        at: float,
+        population: FloatArray,
+        context: Mapping[str, Any] | None = None,
+        crowd: Crowd = NO_CROWD,
     ) -> Reading:
         """Return the user's interests at a moment.
 
@@ -338,18 +292,23 @@ class Tracker:
             at: Seconds since 1970.
             population: Decayed counts of every topic over all users, shape ``(T,)``; need not sum to 1.
             context: What the caller says of the situation, by name; what ``fit`` found to matter is used.
+            crowd: What else is known of everybody.
         """
-        n_topics = population.size
-        seen = self.gather(state, at, population)
+        return self.reading(self.look(state, at, population, crowd), context)
+
+    def reading(self, look: Look, context: Mapping[str, Any] | None = None) -> Reading:
+        """Return the user's interests; see ``read``."""
+        seen, n_topics = look.seen, look.n_topics
+        state = seen.state
         if not seen.number.size:  # nobody has done anything
             even = np.full(n_topics, 1.0 / max(1, n_topics))
             return Reading(even, even, even, np.zeros(n_topics), 0.0, 0.0)
-        p = self.mixture(seen)
+        p = look.mixture.copy()
         learned = self.learned
-        if learned.scorer is not None and learned.facts is not None and state.topic.size:  # it was taught by users
-            p *= np.exp(learned.scorer(feature_matrix(seen, p, learned.facts))[:, 0].astype(np.float64))
+        if learned.scorer is not None and look.features is not None and state.topic.size:  # it was taught by users
+            p *= np.exp(learned.scorer(look.features)[:, 0].astype(np.float64))
         if learned.seasons is not None:
-            p *= learned.seasons.factor(seen.number, at, context or {})
+            p *= learned.seasons.factor(seen.number, seen.at, context or {})
         full = seen.full
         known = full.sum(axis=0)
         short, long = self.config.short_view, len(self.half_lives_s) - 1
@@ -359,7 +318,7 @@ class Tracker:
         place = seen.place
         short_term[place] += full[:, short] / (known[short] + strength[short])
         long_term[place] += full[:, long] / (known[long] + strength[long])
-        against = self.negative(state, at)
+        against = self.negative(state, seen.at)
         if against.any():
             for view in (p, short_term, long_term):
                 view[place] /= 1.0 + against
@@ -374,7 +333,7 @@ class Tracker:
         known = seen.views.sum(axis=0)  # (K,)
         weights = learned.weights[np.searchsorted(learned.edges, known[-1], side="right")]  # (K,)
         scale = 1.0 / (known + learned.strength)  # (K,)
-        p = seen.prior * float(weights @ (learned.strength * scale))
+        p = seen.own_prior * float(weights @ (learned.strength * scale))
         p[seen.place] += seen.views @ (weights * scale)
         return p
 
@@ -386,19 +345,19 @@ class Tracker:
         whole[number] = p / p.sum()
         return whole
 
-    def active(self, state: TrackerState, at: float, population: FloatArray) -> FloatArray:
+    def active(self, state: TrackerState, at: float, population: FloatArray, crowd: Crowd = NO_CROWD) -> FloatArray:
         """Return P(at least one event on the topic within 1, 7 and 30 days after ``at``), shape ``(3, T)``.
 
         Zero before ``fit``, and for topics that nobody has touched yet.
         """
-        answer = np.zeros((3, population.size))
+        return self.activity(self.look(state, at, population, crowd))
+
+    def activity(self, look: Look) -> FloatArray:
+        """Return P(at least one event on the topic within 1, 7 and 30 days), shape ``(3, T)``; see ``active``."""
+        answer = np.zeros((3, look.n_topics))
         learned = self.learned
-        if learned.activity is None or learned.facts is None:
-            return answer
-        seen = self.gather(state, at, population)
-        if seen.number.size:
-            features = feature_matrix(seen, self.mixture(seen), learned.facts)
-            answer[:, seen.number] = learned.activity(features)
+        if learned.activity is not None and look.features is not None:
+            answer[:, look.seen.number] = learned.activity(look.features)
         return answer
 
     def changes(self, state: TrackerState) -> FloatArray:
@@ -407,11 +366,11 @@ class Tracker:
 
     def encode(self, state: TrackerState) -> bytes:
         """Return the state as bytes."""
-        return pack(FORMAT, {name: getattr(state, name) for name in TrackerState.__slots__})
+        return pack(STATE_FORMAT, {name: getattr(state, name) for name in TrackerState.__slots__})
 
     def decode(self, data: bytes) -> TrackerState:
         """Return the state that ``encode`` wrote; ``FormatError`` when damaged."""
-        return TrackerState(**unpack(data, FORMAT))
+        return TrackerState(**unpack(data, STATE_FORMAT))
 
     def last_at(self, state: TrackerState) -> float:
         """Return the time of the newest event, seconds since 1970."""

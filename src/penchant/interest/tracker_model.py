@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from penchant.domain.batch import EventBatch
+from penchant.domain.interests import Reading
+from penchant.interest.crowd import Crowd
 from penchant.interest.layout import N_CHANGES
-from penchant.interest.learning import fit_tracker
+from penchant.interest.learning import fit_tracker, no_crowd
+from penchant.interest.parameters import TrackerConfig
 from penchant.interest.prequential import Training
-from penchant.interest.tracker import Tracker, TrackerConfig, TrackerState
+from penchant.interest.tracker import Tracker, TrackerState
 from penchant.math.arrays import FloatArray
 
 
@@ -18,12 +21,14 @@ class TrackerModel:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.tracker = Tracker(config or TrackerConfig())
+        self.crowd: Callable[[float], Crowd] = no_crowd
 
     def fit(self, training: Training) -> None:
         """Learn the mixture, the network, the seasons, activity and its calibration."""
         names = [str(number) for number in range(training.n_topics)]
+        self.crowd = training.crowd
         parameters = fit_tracker(
-            self.tracker, training.batch, training.population, training.from_s, names, training.seed
+            self.tracker, training.batch, training.population, training.from_s, names, training.seed, crowd=self.crowd
         )
         self.tracker = Tracker(self.tracker.config, parameters)
 
@@ -33,11 +38,14 @@ class TrackerModel:
 
     def predict(self, state: TrackerState | None, at: float, population: FloatArray) -> FloatArray:
         """Return P(next topic), shape ``(T,)``."""
-        return self.tracker.read(state or self.tracker.start(), at, population).probability
+        return self._read(state, at, population).probability
+
+    def _read(self, state: TrackerState | None, at: float, population: FloatArray) -> Reading:
+        return self.tracker.read(state or self.tracker.start(), at, population, crowd=self.crowd(at))
 
     def active(self, state: TrackerState | None, at: float, population: FloatArray) -> FloatArray:
         """Return P(at least one event on the topic within 1, 7 and 30 days), shape ``(3, T)``."""
-        return self.tracker.active(state or self.tracker.start(), at, population)
+        return self.tracker.active(state or self.tracker.start(), at, population, self.crowd(at))
 
     def changes(self, state: TrackerState) -> FloatArray:
         """Return when interests changed, seconds since 1970, rising; the newest eight."""
@@ -49,7 +57,7 @@ class TrackerModel:
 
     def strengths(self, state: TrackerState | None, at: float, population: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ``(short_term, long_term)``, each of shape ``(T,)``."""
-        reading = self.tracker.read(state or self.tracker.start(), at, population)
+        reading = self._read(state, at, population)
         return reading.short_term, reading.long_term
 
     @property

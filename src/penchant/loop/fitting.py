@@ -23,6 +23,7 @@ from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
 from penchant.interest.learning import Circumstance, fit_tracker
 from penchant.interest.tracker import Tracker
+from penchant.loop.crowd import crowd_by_day
 from penchant.loop.fold import Ledger
 from penchant.loop.model_source import ModelSource
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
@@ -130,7 +131,10 @@ class Fitting:
         names = self.ledger.topics.ids
         population = by_day(days, config.population_half_life_days, len(names))
         from_s = float(np.quantile(self.batch.at, TRACKER_FROM)) if len(self.batch) else 0.0
-        parameters = fit_tracker(self.tracker, self.batch, population, from_s, names, self.seed, self.circumstances)
+        crowd = crowd_by_day(days, self.ledger.parents(np.inf, len(names)))
+        parameters = fit_tracker(
+            self.tracker, self.batch, population, from_s, names, self.seed, self.circumstances, crowd
+        )
         self.tracker = Tracker(config, parameters)
         self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
         self._save("tracker", parameters.encode())

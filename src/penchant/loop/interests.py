@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from penchant.domain.statements import Statements
 from penchant.interest.hierarchy import at_level
 from penchant.interest.statements import Standing, StatementsConfig, apply_statements, standing
 from penchant.interest.tracker import Tracker, TrackerState
+from penchant.loop.crowd import crowd_at
 from penchant.loop.fold import Ledger
 from penchant.math.arrays import FloatArray
 
@@ -49,6 +51,7 @@ def interests_of(
     n: int,
     at: float,
     level: int | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> list[Interest]:
     """Return a user's ``n`` most probable topics; see ``Engine.interests``.
 
@@ -60,6 +63,7 @@ def interests_of(
         n: At most this many.
         at: The moment asked about, seconds since 1970.
         level: Of which level of the topic hierarchy, 0 for the top; None for the topics as they are.
+        context: What the caller says of the situation.
     """
     from penchant.interest.levels import describe_branches, describe_from
 
@@ -68,7 +72,8 @@ def interests_of(
         return []
     population = ledger.population("topic_population", at, tracker.config.population_half_life_days)
     parents = ledger.parents(at, population.size)
-    reading = apply_statements(tracker.read(state, at, population), said, at, config, parents)
+    look = tracker.look(state, at, population, crowd_at(ledger, at, population.size))
+    reading = apply_statements(tracker.reading(look, context), said, at, config, parents)
     told = standing(said, at, config, parents)
     known = _Known(ledger, tracker, user_id, at, state, population, reading)
     if level is None:
@@ -79,13 +84,8 @@ def interests_of(
     else:
         touched = _touched(known, population.size)
         described = describe_branches(reading, at_level(parents, level), touched, told.topics)
-    return _named(ledger, described[:n], told, _active(known) if level is None else None)
-
-
-def _active(known: _Known) -> FloatArray | None:
-    """Return P(active within 1, 7, 30 days) of every topic, shape ``(3, T)``; None before ``fit``."""
-    tracker = known.tracker
-    return tracker.active(known.state, known.at, known.population) if tracker.learned.activity else None
+    active = tracker.activity(look) if level is None and tracker.learned.activity else None
+    return _named(ledger, described[:n], told, active)
 
 
 def _touched(known: _Known, n: int) -> list[Described]:

@@ -11,8 +11,8 @@ from scipy import sparse
 
 from penchant.clock import from_s
 from penchant.config import Settings, component_config
-from penchant.domain.item_model import ItemTable
 from penchant.domain.impressions import Impressions
+from penchant.domain.item_model import ItemTable
 from penchant.domain.packing import unpack
 from penchant.domain.profile import History, RecentTopics
 from penchant.domain.query import Query
@@ -23,6 +23,7 @@ from penchant.errors import ConfigError
 from penchant.interest.models import MODELS
 from penchant.interest.statements import Standing, StatementsConfig, apply_statements, standing
 from penchant.interest.taste import read_taste, taste_reader
+from penchant.loop.crowd import crowd_at
 from penchant.loop.fold import Ledger
 from penchant.loop.interests import said_by
 from penchant.loop.model_source import ModelSource, model_source
@@ -172,7 +173,8 @@ class Recommender:
             item_topics, topic_items, since = self.index.arrays()
             size = since.size
         counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
-        reading = tracker.read(state, at, _fit(counted, item_topics.shape[1]), context)
+        n_topics = item_topics.shape[1]
+        reading = tracker.read(state, at, _fit(counted, n_topics), context, crowd_at(ledger, at, n_topics))
         said = said_by(ledger, user_id, at)
         parents = ledger.parents(at, item_topics.shape[1])
         reading = apply_statements(reading, said, at, self._statements, parents)

@@ -26,6 +26,7 @@ from penchant.evaluate.tracking import Asked, ask, recalls, score
 from penchant.interest import TOPIC_MODELS
 from penchant.interest.histogram import TOPIC_TYPES
 from penchant.interest.prequential import Training
+from penchant.loop.crowd import crowd_by_day, parents_in
 from penchant.math.arrays import IntArray
 from penchant.process.split import time_quantiles
 from penchant.profile.population import TopicPopulation, by_day
@@ -173,10 +174,11 @@ def _questions(evaluation: Evaluation, plan: Plan) -> Questions:
     days = {int(key): state for key, state in TopicPopulation().update({}, batch).items()}
     population = by_day(days, half_life, len(topics))
     cut_s = cut_us / 1e6
+    crowd = crowd_by_day(days, parents_in(batch, cut_s))
     past = batch.select(np.flatnonzero(batch.at < cut_s))
     active = [user_id for user_id, rows in past.groups("user", TOPIC_TYPES) if rows.size > 1]
     tuners = frozenset(active[i] for i in evaluation.sample(np.arange(len(active)), TUNING_USERS))
-    training = Training(past, population, tune_us / 1e6, tuners, evaluation.seed, len(topics))
+    training = Training(past, population, tune_us / 1e6, tuners, evaluation.seed, len(topics), crowd)
     evaluation.progress("tune", 0, 1)
     later = [user_id for user_id, *_ in moments(batch, cut_s, TOPIC_TYPES)]
     chosen = {later[i] for i in evaluation.sample(np.arange(len(later)), plan.max_users)}
