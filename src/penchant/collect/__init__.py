@@ -21,6 +21,7 @@ READERS = Registry(
         "parquet": "penchant.collect.sources.parquet:ParquetReader",
         "chrome_history": "penchant.collect.sources.history:ChromeHistoryReader",
         "firefox_history": "penchant.collect.sources.history:FirefoxHistoryReader",
+        "survey": "penchant.collect.sources.survey:SurveyReader",
         "takeout_history": "penchant.collect.sources.takeout:TakeoutReader",
         "weblog": "penchant.collect.sources.weblog:WebLogReader",
     },

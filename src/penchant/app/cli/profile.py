@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import typer
@@ -17,6 +18,9 @@ app = typer.Typer(
 )
 UserId: TypeAlias = Annotated[str, typer.Argument(help="The user.")]
 TopicId: TypeAlias = Annotated[str, typer.Argument(help="The topic, with everything under it.")]
+QuestionnaireFile: TypeAlias = Annotated[
+    str, typer.Argument(metavar="QUESTIONNAIRE", help="A TOML file, or the name of a built-in questionnaire.")
+]
 Until: TypeAlias = Annotated[str | None, typer.Option("--until", help="When it expires, ISO 8601 in UTC.")]
 SaidAt: TypeAlias = Annotated[str | None, typer.Option("--at", help="When it was said, ISO 8601 in UTC; default: now.")]
 
@@ -129,6 +133,42 @@ def unmute(
     with open_engine(url, settings) as engine:
         receipt = engine.unmute(user_id, topic)
     _told(receipt, as_json, f"{topic} may be recommended to {user_id} again")
+
+
+@app.command()
+def survey(
+    questionnaire: QuestionnaireFile,
+    post_to: Annotated[str, typer.Option("--post-to", help="Where the answers go: https://host/path, or /path.")],
+    user_id: Annotated[str | None, typer.Option("--user", help="Who answers; default: the form asks.")] = None,
+    html: Annotated[Path, typer.Option("--html", help="Where to write the page.")] = Path("survey.html"),
+) -> None:
+    """Make a questionnaire into a web form: one HTML page that posts its answers as JSON."""
+    from penchant.collect.questionnaire import Questionnaire
+    from penchant.collect.survey_form import survey_form
+
+    page = survey_form(Questionnaire.read(questionnaire), post_to, user_id)
+    html.write_text(page, encoding="utf-8")
+    talk.print(f"form: {html}", markup=False)
+
+
+@app.command()
+def answer(
+    user_id: UserId,
+    questionnaire: QuestionnaireFile,
+    answers: Annotated[list[str], typer.Argument(help="QUESTION=ANSWER; several answers to one with | between them.")],
+    at: SaidAt = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take a user's answers to a questionnaire: interests, facts and consents follow from them."""
+    from penchant.collect.questionnaire import Questionnaire
+
+    asked = Questionnaire.read(questionnaire)
+    given = dict(pair.partition("=")[::2] for pair in answers)
+    with open_engine(url, settings) as engine:
+        receipt = engine.answer(user_id, asked, given, at)
+    _told(receipt, as_json, f"{user_id} answered {len(given)} questions of {asked.name}: {receipt.accepted} events")
 
 
 def _told(receipt: Receipt, as_json: bool, words: str) -> None:
