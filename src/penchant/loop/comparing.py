@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.domain.batch import EventBatch
-from penchant.domain.item_model import ItemTraining
-from penchant.errors import ConfigError, NotInstalledError, UnknownNameError
-from penchant.evaluate.peak import PeakMemory
+from penchant.errors import ConfigError
 from penchant.evaluate.ranking import Asked, Lists, ahead, gains, of_rows, score_lists
 from penchant.evaluate.report import ModelResult, Report, Section
 from penchant.evaluate.statistics import Interval
 from penchant.evaluate.strata import by_length, by_popularity
-from penchant.interest.models import MODELS
-from penchant.loop.asking import PIPELINE, Answers, Rules, ask_engine, ask_model, merged, time_model
-from penchant.loop.model_source import model_source
-from penchant.loop.questions import Questions, Split, first_named, questions, split
-from penchant.math.arrays import FloatArray, IntArray
+from penchant.loop.asking import PIPELINE, Answers, Rules, ask_engine
+from penchant.loop.bench import Bench, best_baseline, item_models
+from penchant.loop.questions import Questions, questions, split
+from penchant.math.arrays import IntArray
 
 if TYPE_CHECKING:
-    from penchant.engine import Engine
     from penchant.loop.evaluating import Evaluation
 
-CHUNK = 200_000
-BASELINES = ("popular", "most_popular", "recent", "repeat", "most_recent", "new")
-"""What needs no model: the best of them is what every model has to beat."""
-Seen = Literal["auto", "allow", "exclude", "both"]
 SEEN: dict[str, str] = {
     "auto": "as the pipeline decides: allowed where people repeat",
     "allow": "items that the user dealt with may come again",
@@ -59,128 +49,51 @@ class RankingPlan:
     models: Sequence[str] | None = None
     seen: str = "auto"
 
-    def names(self) -> list[str]:
-        """Return the item models that are asked, each once.
-
-        Raises:
-            UnknownNameError: When there is no such model.
-        """
-        chosen = list(MODELS) if self.models is None else list(dict.fromkeys(self.models))
-        for name in chosen:
-            if name not in MODELS:
-                raise UnknownNameError("item model", name, MODELS)
-        return chosen
-
-
-@dataclass
-class Trained:
-    """What fitting cost, by model, and which models could not take part."""
-
-    fit_s: dict[str, float] = field(default_factory=dict)
-    peak_mb: dict[str, float] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-
 
 def compare(evaluation: Evaluation, plan: RankingPlan) -> Report:
     """Return the ranking report; see ``Evaluation.ranking``."""
-    names = plan.names()
+    names = item_models(plan.models)
     if plan.seen not in SEEN:
         raise ConfigError(f"seen is {plan.seen!r}; known: {', '.join(SEEN)}")
     parted = split(evaluation.frame, plan.protocol, plan.test)
     with evaluation.make() as engine:
-        return _compare(evaluation, plan, parted, engine, names)
+        bench = Bench(evaluation, engine, parted)
+        bench.learn()
+        asked = _questions(bench, plan)
+        auto = engine.recommender.seen_allowed
+        rules = Rules({"auto": [auto], "allow": [True], "exclude": [False], "both": [auto, not auto]}[plan.seen])
+        later = parted.part(True).sort("at_us", maintain_order=True) if plan.protocol == "replay" else None
+        depth = max(plan.n, 100)  # so that AUC sees more than the list shown
+        at = parted.at + 1.0 if parted.leaks else None
+        answers = ask_engine(engine, asked, later, rules, plan.n, depth, evaluation.progress, at)
+        for model in bench.models(names):
+            bench.ask(model, asked, rules, depth, answers, plan.n)
+        return _report(bench, plan, asked, answers, rules)
 
 
-def _compare(evaluation: Evaluation, plan: RankingPlan, parted: Split, engine: Engine, names: list[str]) -> Report:
-    began = time.perf_counter()
-    for start in range(0, evaluation.frame.height, CHUNK):  # no second copy of the training events
-        early = ~parted.late[start : start + CHUNK]
-        engine.replay(evaluation.frame.slice(start, CHUNK).filter(early))
-    folded_s = time.perf_counter() - began
-    evaluation.progress("fit the pipeline", 0, 1)
-    trained = Trained()
-    with PeakMemory() as peak:
-        fitted = engine.fit()
-    trained.fit_s = {name: float(one["seconds"]) for name, one in fitted.items() if isinstance(one, dict)}
-    trained.fit_s[PIPELINE] = sum(trained.fit_s.values())
-    trained.peak_mb[PIPELINE] = peak.mb
-    at_the_cut = engine.recommender.table()
-    batch = EventBatch.from_frame(evaluation.frame, engine.ledger.items, engine.ledger.topics)
-    asked = _questions(evaluation, plan, parted, batch)
-    rules = Rules(_rules(plan.seen, engine.recommender.seen_allowed))
-    later = parted.part(True).sort("at_us", maintain_order=True) if plan.protocol == "replay" else None
-    depth = max(plan.n, 100)  # so that AUC sees more than the list shown
-    at = parted.at + 1.0 if parted.leaks else None
-    answers = ask_engine(engine, asked, later, rules, plan.n, depth, evaluation.progress, at)
-    items, named_at = engine.recommender.table(), _known_at(engine, batch, parted.leaks)
-    training = ItemTraining(asked.known, at_the_cut.padded(items.n_items), evaluation.seed, evaluation.progress)
-    for number, name in enumerate(names):
-        evaluation.progress("models", number, len(names))
-        try:
-            model = model_source(name, engine.settings.components).model
-            began = time.perf_counter()
-            with PeakMemory() as peak:
-                model.fit(training)
-                trained.fit_s[name] = time.perf_counter() - began
-                lists = ask_model(model, asked, items, named_at, rules, depth, evaluation.progress)
-        except NotInstalledError as error:
-            trained.missing[name] = str(error)
-            continue
-        trained.peak_mb[name] = peak.mb
-        merged(answers, lists, name, time_model(model, asked, items, plan.n))
-    trained.settings[PIPELINE] = {"weights": fitted["blend"]["weights"]}
-    return _report(evaluation, plan, engine, asked, answers, trained, rules, folded_s, parted)
-
-
-def _questions(evaluation: Evaluation, plan: RankingPlan, parted: Split, batch: EventBatch) -> Questions:
+def _questions(bench: Bench, plan: RankingPlan) -> Questions:
+    parted, batch = bench.parted, bench.batch
     taken = parted.late & (batch.user >= 0) & (batch.item >= 0) & (batch.weight > 0)
-    users = evaluation.sample(np.unique(batch.user[taken]), plan.max_users)
+    users = bench.evaluation.sample(np.unique(batch.user[taken]), plan.max_users)
     if not users:
         hint = "no user took two things" if parted.leaks else "nobody took anything after the cut"
         raise ConfigError(f"{hint}; {'use global_time' if parted.leaks else 'give a larger share to test'}")
     return questions(parted, batch, users)
 
 
-def _rules(seen: str, auto: bool) -> list[bool]:
-    return {"auto": [auto], "allow": [True], "exclude": [False], "both": [auto, not auto]}[seen]
-
-
-def _known_at(engine: Engine, batch: EventBatch, leaks: bool) -> FloatArray:
-    """Return when each item could first be recommended; with leave-one-out every item of the log can."""
-    since = engine.recommender.index.arrays()[2]
-    named = first_named(batch, since.size)
-    return np.where(np.isfinite(named), -np.inf, np.inf) if leaks else np.maximum(named, since)
-
-
-def _report(
-    evaluation: Evaluation,
-    plan: RankingPlan,
-    engine: Engine,
-    asked: Questions,
-    answers: Answers,
-    trained: Trained,
-    rules: Rules,
-    folded_s: float,
-    parted: Split,
-) -> Report:
+def _report(bench: Bench, plan: RankingPlan, asked: Questions, answers: Answers, rules: Rules) -> Report:
+    evaluation, parted = bench.evaluation, bench.parted
     rng = np.random.default_rng([evaluation.seed, 10])
-    whole = Asked(
-        asked.relevant,
-        asked.users,
-        len(engine.ledger.items),
-        np.bincount(asked.known.item, minlength=len(engine.ledger.items)).astype(np.float64),
-        engine.recommender.index.arrays()[0],
-    )
+    whole = bench.asked(asked)
     tables = [_Table(plan.n, rule, asked, whole, answers.lists[rule]) for rule in rules.seen]
     main = tables[0]
-    results = main.results(rng, answers, trained)
+    results = main.results(rng, answers, bench)
     sections = [section for table in tables[1:] for section in [table.other(rng)]]
     sections += [main.popularity(rng), main.history(rng)]
     notes = [
         "peak_mb is the most memory that fitting and asking took beyond what the process held before (Linux); "
         "p50_ms and p99_ms are of one list for one user, for the pipeline with all of its sources and what they ask for",
-        *(f"{name} is left out: {why}" for name, why in sorted(trained.missing.items())),
+        *bench.notes(),
     ]
     if parted.leaks:
         notes.insert(0, "leave_one_out LEAKS: models learned from what others did later. Compare with published "
@@ -198,11 +111,11 @@ def _report(
             "queries": int(main.asked.users.size),
             "users": int(np.unique(main.asked.users).size),
             "seen_items": main.word,
-            "repeat_share": round(engine.recommender.repeat_share, 4),
+            "repeat_share": round(bench.engine.recommender.repeat_share, 4),
             "train_events": int((~parted.late).sum()),
             "test_events": int(parted.late.sum()),
             "interval": "95 %, bootstrap over users, 1000 resamples",
-            "fold_s": round(folded_s, 3),
+            "fold_s": round(bench.folded_s, 3),
         },
         notes,
         [section for section in sections if section.models],
@@ -229,8 +142,7 @@ class _Table:
 
     def baseline(self) -> str | None:
         """Return the best of what needs no model."""
-        there = [name for name in self.ordered() if name in BASELINES]
-        return there[0] if there else None
+        return best_baseline(self.values)
 
     def differences(self, rng: np.random.Generator) -> dict[str, dict[str, Interval]]:
         """Return by model how far it is above the best baseline, and how far the pipeline is ahead of it."""
@@ -244,7 +156,7 @@ class _Table:
                 found[name][f"above_{best}_ndcg@{self.n}"] = one
         return found
 
-    def results(self, rng: np.random.Generator, answers: Answers, trained: Trained) -> list[ModelResult]:
+    def results(self, rng: np.random.Generator, answers: Answers, bench: Bench) -> list[ModelResult]:
         """Return the lines of the main table."""
         scored, differences = score_lists(self.lists, self.asked, self.n, rng), self.differences(rng)
         return [
@@ -259,9 +171,9 @@ class _Table:
                         if name in answers.seconds
                     },
                 },
-                trained.fit_s.get(name, 0.0),
-                trained.peak_mb.get(name, float("nan")),
-                trained.settings.get(name, {}),
+                bench.fit_s.get(name, 0.0),
+                bench.peak_mb.get(name, float("nan")),
+                bench.settings.get(name, {}),
             )
             for name in self.ordered()
         ]

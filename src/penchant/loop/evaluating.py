@@ -82,6 +82,35 @@ class Evaluation:
 
         return compare(self, RankingPlan(protocol, n, test, max_users, models, seen))
 
+    def cold(
+        self,
+        n: int = 10,
+        test: float = 0.1,
+        max_users: int = 300,
+        models: Sequence[str] | None = None,
+        known: Sequence[int] = (0, 1, 3, 5),
+    ) -> Report:
+        """Return the tables of cold start: new users by what is known of them, and items that nobody has taken.
+
+        Some users are held out of the training; of each the last 0, 1, 3, 5 events before the cut are shown, and what the
+        user took after it is looked for, the same each time. New items are those that the catalogue knew at the cut and
+        nobody had taken; only they compete, for the other users.
+
+        Args:
+            n: Length of the lists.
+            test: Share of the events after the cut.
+            max_users: New users at most; never more than half of those that there are.
+            models: Names of the item models; None for every registered one, empty for the sources and the pipeline only.
+            known: How many events of a new user are known, growing.
+
+        Raises:
+            ConfigError: When there are too few users, or ``known`` does not grow.
+            UnknownNameError: When there is no such model.
+        """
+        from penchant.loop.cold import ColdPlan, cold_start
+
+        return cold_start(self, ColdPlan(n, test, max_users, models, known))
+
     def tracking(
         self,
         test: float = 0.25,

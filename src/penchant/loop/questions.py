@@ -153,7 +153,7 @@ def questions(parted: Split, batch: EventBatch, users: set[int]) -> Questions:
     relevant = [np.unique(batch.item[group]).astype(np.int64) for group in np.split(rows, first[1:]) if group.size]
     who, when = batch.user[rows[first]].astype(np.int64), at[first]
     every = interactions_of(batch)
-    known = _known(batch, parted)
+    known = known_of(batch, parted)
     # Leave one out: all that is left of the user has happened before, whatever the clock says.
     asked_at = when if parted.leaks else when - JUST_BEFORE_S
     late_at = np.sort(batch.at[parted.late])
@@ -169,7 +169,7 @@ def questions(parted: Split, batch: EventBatch, users: set[int]) -> Questions:
     )
 
 
-def _known(batch: EventBatch, parted: Split) -> Interactions:
+def known_of(batch: EventBatch, parted: Split) -> Interactions:
     """Return the interactions that may be learned from."""
     keep = (batch.user >= 0) & (batch.item >= 0) & (batch.weight > 0) & ~parted.late
     return Interactions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -59,6 +60,63 @@ def ranking(
     with bars() as progress:
         evaluation = load(data_name, folder, mapping, settings, seed, progress).of_users(keep_users)
         report = evaluation.ranking(protocol, n, test, max_users, model_names(models), seen)
+    _show(report, html, as_json)
+
+
+@app.command()
+def cold(
+    data_name: DataName = "completejourney",
+    folder: Folder = None,
+    mapping: MappingFile = None,
+    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
+    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    max_users: Annotated[int, typer.Option("--max-users", help="New users at most.", min=2)] = 300,
+    keep_users: KeepUsers = None,
+    models: Models = "all",
+    seed: Seed = 0,
+    settings: SettingsFile = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Ask for new users, of whom 0, 1, 3 and 5 events are known, and for items that nobody has taken yet."""
+    with bars() as progress:
+        evaluation = load(data_name, folder, mapping, settings, seed, progress).of_users(keep_users)
+        report = evaluation.cold(n, test, max_users, model_names(models))
+    _show(report, html, as_json)
+
+
+@app.command()
+def generalise(
+    data_names: Annotated[
+        list[str], typer.Option("--data", help="A data set as for ranking, or NAME=FOLDER; give it again for each.")
+    ],
+    protocol: Annotated[
+        Literal["global_time", "replay", "leave_one_out"], typer.Option("--protocol", help="As for ranking.")
+    ] = "global_time",
+    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
+    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    max_users: MaxUsers = None,
+    keep_users: KeepUsers = None,
+    models: Models = "all",
+    seen: SeenRule = "auto",
+    seed: Seed = 0,
+    settings: SettingsFile = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Compare with one configuration on several data sets: who is good everywhere?"""
+    from penchant.loop.comparing import RankingPlan
+    from penchant.loop.generalising import generalise as compare_sets
+
+    plan = RankingPlan(protocol, n, test, max_users, model_names(models), seen)
+    with bars() as progress:
+
+        def make(given: str) -> Evaluation:
+            name, _, folder = given.partition("=")
+            place = Path(folder) if folder else None
+            return load(name, place, None, settings, seed, progress).of_users(keep_users)
+
+        report = compare_sets([partial(make, given) for given in data_names], plan)
     _show(report, html, as_json)
 
 
