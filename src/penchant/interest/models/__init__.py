@@ -29,6 +29,8 @@ MODELS = Registry(
         "als": "penchant.interest.models.als:ALS",
         "collective": "penchant.interest.models.als:Collective",
         "bpr": "penchant.interest.models.bpr:BPR",
+        "tfidf": "penchant.interest.models.content:TFIDF",
+        "bm25": "penchant.interest.models.content:BM25",
     },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""
