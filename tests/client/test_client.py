@@ -29,6 +29,7 @@ ASKED: dict[str, Callable] = {
     "interests": lambda one: one.interests("user-3", 4),
     "interests at": lambda one: one.interests("user-3", at="2026-02-01"),
     "recommend": lambda one: one.recommend("user-3", 5, exclude=["item-2"], context={"hour": 3}),
+    "rules": lambda one: one.recommend("user-3", 5, filter='topic != "topic-1"', boost={'topic = "topic-2"': 2.0}),
     "one source": lambda one: one.recommend("nobody", strategy="popular"),
     "explain": lambda one: one.explain("user-3", "item-7"),
     "similar items": lambda one: one.similar_items("item-7"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -100,9 +100,14 @@ def recommend(
     context: Mapping[str, Any] | None = None,
     exclude: Iterable[str] | None = None,
     strategy: str | None = None,
+    *,
+    filter: str | None = None,
+    boost: Mapping[str, float] | None = None,
+    pin: Mapping[str, int] | None = None,
+    quota: Sequence[Mapping[str, Any]] | None = None,
 ) -> Call[list[Recommendation]]:
     """Return ``n`` items for a user, each with source, reason and evidence."""
-    call = slate(user_id, n, at, context, exclude, strategy)
+    call = slate(user_id, n, at, context, exclude, strategy, filter=filter, boost=boost, pin=pin, quota=quota)
     return Call(call.method, call.path, list[Recommendation], body=call.body, pick="recommendations")
 
 
@@ -113,9 +118,15 @@ def slate(
     context: Mapping[str, Any] | None = None,
     exclude: Iterable[str] | None = None,
     strategy: str | None = None,
+    *,
+    filter: str | None = None,
+    boost: Mapping[str, float] | None = None,
+    pin: Mapping[str, int] | None = None,
+    quota: Sequence[Mapping[str, Any]] | None = None,
 ) -> Call[dict[str, Any]]:
     """Return the list as the server sends it, with the ``recommendation_id`` that feedback names."""
-    body = encode(n=n, at=when(at), context=context, exclude=list(exclude or ()), strategy=strategy)
+    rules = {"filter": filter, "boost": boost, "pin": pin, "quota": quota}
+    body = encode(n=n, at=when(at), context=context, exclude=list(exclude or ()), strategy=strategy, **rules)
     return Call("POST", user_path(user_id, "/recommendations"), dict[str, Any], body=body)
 
 

@@ -33,6 +33,10 @@ def serve(
     compat: Annotated[
         Literal["gorse"] | None, typer.Option("--compat", help="Answer the paths of another server too.")
     ] = None,
+    gorse_type: Annotated[
+        list[str] | None,
+        typer.Option("--gorse-type", help="What Gorse's feedback counts as: star=like; may be repeated."),
+    ] = None,
     cors: Annotated[
         list[str] | None, typer.Option("--cors", help="Origin whose pages may call; may be repeated.")
     ] = None,
@@ -47,6 +51,7 @@ def serve(
         port=port,
         keys=key_file,
         compat=(compat,) if compat else (),
+        gorse_types=dict(_pair(one) for one in gorse_type or ()),
         cors=tuple(cors or ()),
         rate_per_s=rate,
         log=log,
@@ -61,9 +66,23 @@ def serve(
 
 
 def _config(**given: Any) -> Any:
-    from penchant.app.server.config import ServerConfig
+    from pydantic import ValidationError
 
-    return ServerConfig(**given)
+    from penchant.app.server.config import ServerConfig
+    from penchant.errors import ConfigError
+
+    try:
+        return ServerConfig(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, kind = text.partition("=")
+    if not (name and sign and kind):
+        raise typer.BadParameter(f"{text!r} is not of the form star=like", param_hint="--gorse-type")
+    return name, kind
 
 
 @keys.command()

@@ -47,6 +47,11 @@ def create_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     routers = [room.router for room in (collect, profile, interest, recommend, evaluate, operate)]
     for router in routers:
         app.include_router(router)
+    if "gorse" in service.config.compat:
+        from penchant.app.server.gorse import asking, routes
+
+        app.include_router(asking.router)  # before the others: /user/…/neighbors is no feedback type
+        app.include_router(routes.router)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(RequestValidationError)(_wrong_parameter)
     app.add_middleware(Guard, service=service)
@@ -69,15 +74,15 @@ def create_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
     return app
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     words = {404: "no such path; see /openapi.json", 405: "the path does not know this method"}
     problem = problem_of_status(error.status_code, words.get(error.status_code, str(error.detail)), error.headers)
-    return problem.response(request.scope["penchant.request_id"])
+    raise problem  # to the guard, which knows how to tell it
 
 
-async def _wrong_parameter(request: Request, error: Exception) -> Response:
+async def _wrong_parameter(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return Problem("bad-value", f"{where}: {first['msg']}").response(request.scope["penchant.request_id"])
+    raise Problem("bad-value", f"{where}: {first['msg']}")

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.domain.event import EventType
+
 Compat = Literal["gorse"]
 """Whose public paths can be answered beside ours."""
 
@@ -25,6 +27,8 @@ class ServerConfig(BaseModel):
     """The file of hashed keys; without it, or with no key in it, everybody on this machine may do everything."""
     compat: tuple[Compat, ...] = ()
     """Whose paths are answered beside ours."""
+    gorse_types: dict[str, EventType] = {}
+    """What feedback of Gorse's clients counts as among our event types, beside what is known: ``{"star": "like"}``."""
     cors: tuple[str, ...] = ()
     """Origins whose pages may call from a browser, such as ``https://shop.example``; none by default."""
     rate_per_s: float = Field(default=1000.0, ge=0)

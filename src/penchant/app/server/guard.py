@@ -165,7 +165,9 @@ class _Request:
         elif problem.status >= 500:
             LOG.warning(str(error), extra={"request_id": self.request_id})
         if not self._status:
-            await problem.response(self.request_id)(self._scope, self._receive, self.send)
+            plain = "gorse" in self._service.config.compat and self._scope["path"].startswith("/api/")
+            response = problem.plain() if plain else problem.response(self.request_id)
+            await response(self._scope, self._receive, self.send)
 
     def end(self) -> None:
         """Count the request and log it."""

@@ -66,6 +66,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
         body = msgspec.json.encode(self.document(request_id))
         return Response(body, self.status, self.headers, MEDIA_TYPE)
 
+    def plain(self) -> Response:
+        """Return the answer as plain text, as Gorse's clients know it; a status of ours that Gorse lacks becomes 400."""
+        status = 400 if self.status in (413, 415, 422) else self.status
+        return Response(self.detail, status, self.headers, "text/plain; charset=utf-8")
+
 
 def problem_of(error: Exception) -> Problem | None:
     """Return the problem that one of penchant's errors is, None for any other error."""

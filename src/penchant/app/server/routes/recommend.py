@@ -23,16 +23,21 @@ from penchant.engine import Engine
 router = APIRouter(tags=["recommend"])
 Asker = Annotated[Caller, needs("recommend")]
 MAX_EXCLUDED = 1000
+MAX_RULES = 100
 
 
 class ListBody(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """A question for a list."""
+    """A question for a list; the rules are those of docs/how-to/apply-business-rules.md."""
 
     n: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     at: str | float | None = None
     strategy: str | None = None
     exclude: Annotated[list[str], msgspec.Meta(max_length=MAX_EXCLUDED)] = []
     context: dict[str, Any] = {}
+    filter: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
+    boost: Annotated[dict[str, float], msgspec.Meta(max_length=MAX_RULES)] = {}
+    pin: Annotated[dict[str, int], msgspec.Meta(max_length=MAX_RULES)] = {}
+    quota: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=MAX_RULES)] = []
     why: bool = True
 
 
@@ -46,10 +51,13 @@ async def get_recommendations(
     at: At = None,
     strategy: Annotated[str | None, Query(max_length=64, description="One source or model; default: all.")] = None,
     exclude: Annotated[list[str] | None, Query(max_length=MAX_EXCLUDED, description="Items to leave out.")] = None,
+    filter: Annotated[
+        str | None, Query(max_length=2000, description="Only items for which this holds.", examples=["price < 20"])
+    ] = None,
     why: Annotated[bool, Query(description="Give reason, evidence and score by source.")] = True,
 ) -> Response:
     """Recommend items to a user, who may be unknown."""
-    asked = ListBody(n=n, at=at, strategy=strategy, exclude=exclude or [], why=why)
+    asked = ListBody(n=n, at=at, strategy=strategy, exclude=exclude or [], filter=filter, why=why)
     return await _list(service_of(request), user_id, asked)
 
 
@@ -57,7 +65,7 @@ async def get_recommendations(
 @told(
     Recommendations,
     body=ListBody,
-    example={"n": 5, "exclude": ["t1"], "context": {"device": "phone"}},
+    example={"n": 5, "exclude": ["t1"], "context": {"device": "phone"}, "boost": {'topic = "tea"': 1.5}},
     problems=("unknown-name", "not-fitted", "not-installed"),
 )
 async def post_recommendations(request: Request, _: Asker, user_id: UserId) -> Response:
@@ -81,7 +89,18 @@ async def _list(service: Service, user_id: str, asked: ListBody) -> Response:
 
 def make_list(engine: Engine, user_id: str, asked: ListBody) -> bytes:
     """Return the answer to a question for a list, as JSON without its id."""
-    slate = engine.recommend(user_id, asked.n, asked.at, asked.context, asked.exclude, asked.strategy)
+    slate = engine.recommend(
+        user_id,
+        asked.n,
+        asked.at,
+        asked.context,
+        asked.exclude,
+        asked.strategy,
+        filter=asked.filter,
+        boost=asked.boost,
+        pin=asked.pin,
+        quota=asked.quota,
+    )
     if not asked.why:
         slate = [_bare(one) for one in slate]
     return encode({"user_id": user_id, "recommendations": slate})
