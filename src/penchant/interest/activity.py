@@ -57,14 +57,17 @@ class Activity:
         return p
 
     def recalibrated(self, features: Float32Array, happened: Float32Array) -> Activity:
-        """Return the same network with its calibration learned anew.
+        """Return the same network with its calibration learned anew, horizon by horizon, where enough happened.
 
         Args:
             features: Of questions that the network was not trained on, shape ``(N, F)``.
             happened: What came of them within each horizon, NaN where it is not known yet, shape ``(N, H)``.
         """
         said = self.log_odds(features)
-        return Activity(self.network, tuple(calibrate(row, happened[:, h]) for h, row in enumerate(said)))
+        found = [calibrate(row, happened[:, h]) for h, row in enumerate(said)]
+        return Activity(
+            self.network, tuple(new if new.said.size else old for new, old in zip(found, self.calibration, strict=True))
+        )
 
     def encode(self) -> bytes:
         """Return everything as bytes."""

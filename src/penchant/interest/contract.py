@@ -55,6 +55,20 @@ class SaysActivity(Protocol):
 
 
 @runtime_checkable
+class Refreshes(Protocol):
+    """Keeps its calibration fresh; the activity table calls it before each week's questions."""
+
+    def refresh(self, batch: EventBatch, at: float) -> None:
+        """Learn anew from what happened before a moment how far to trust what ``active`` says from then on.
+
+        Args:
+            batch: Every event before ``at``, of all users.
+            at: Seconds since 1970; rising from call to call. ``active`` must answer for earlier moments as before.
+        """
+        ...
+
+
+@runtime_checkable
 class SaysChanges(Protocol):
     """Says when a user's interests changed; the detection table asks it."""
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import log_softmax, logit
+from scipy.special import log_softmax
 
-from penchant.clock import DAY_S
-from penchant.domain.activity import HORIZONS_DAYS
 from penchant.domain.batch import EventBatch
 from penchant.domain.moment import Moment, moments
 from penchant.interest import network as networks
-from penchant.interest.activity import Activity, Calibration
+from penchant.interest.activity_learning import Around, drawn_users, learn_activity
 from penchant.interest.companions import find_companions
 from penchant.interest.crowd import NO_CROWD, Crowd
 from penchant.interest.features import Gathered, feature_matrix, topic_facts
@@ -29,9 +27,6 @@ from penchant.math.calendar import hour_of, weekday_of
 MAX_CELLS = 2_600_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
 MAX_MOMENTS = 8_000
-QUESTION_CELLS = 800_000
-MAX_QUESTIONS = 2_666
-"""The same for activity: with half as many its calibration suffers."""
 MIN_MOMENTS = 300
 """With fewer the mixture is left as it is."""
 HIDDEN = 24
@@ -42,8 +37,6 @@ STEP = 64
 """Moments a training step."""
 WORTH = 0.0005
 """Nats an event that a correction must gain on users it was not trained on."""
-ASKED_PER_USER = 4
-MAX_ASKED_PER_USER = 40
 MAX_VALUES = 100
 """A circumstance with more values is no season."""
 
@@ -54,17 +47,6 @@ class Circumstance:
 
     values: tuple[str, ...]
     code: IntArray
-
-
-@dataclass(frozen=True)
-class _Around:
-    """What everybody did, as of any moment."""
-
-    population: Callable[[float], FloatArray]
-    crowd: Callable[[float], Crowd]
-
-    def gather(self, tracker: Tracker, state: TrackerState, at: float) -> Gathered:
-        return tracker.gather(state, at, self.population(at), self.crowd(at))
 
 
 @dataclass(frozen=True)
@@ -79,11 +61,6 @@ class _Asked:
     """Row of the moment's first event in the batch."""
 
 
-def no_crowd(_at: float) -> Crowd:
-    """Return that nothing is known of everybody beside the population's counts."""
-    return NO_CROWD
-
-
 def fit_tracker(
     tracker: Tracker,
     batch: EventBatch,
@@ -92,7 +69,7 @@ def fit_tracker(
     names: Sequence[str],
     seed: int,
     circumstances: Mapping[str, Circumstance] | None = None,
-    crowd: Callable[[float], Crowd] = no_crowd,
+    crowd: Callable[[float], Crowd] | None = None,
 ) -> TrackerParameters:
     """Return the parameters that tell best what came next: mixture, network, seasons, activity and its calibration.
 
@@ -113,7 +90,7 @@ def fit_tracker(
     bare = Tracker(tracker.config)
     cells = max(1, len(names))
     limit = max(MIN_MOMENTS, min(MAX_MOMENTS, MAX_CELLS // cells))
-    around = _Around(population, crowd)
+    around = Around(population, crowd or (lambda _at: NO_CROWD))
     asked, states = _ask(bare, batch, around, from_s, limit, rng)
     evidence = _evidence(bare, asked)
     parameters = fit_mixture(evidence)
@@ -144,21 +121,14 @@ def fit_tracker(
             base[part] += _answers(scorer, features, part)
     del features
     seasons = _seasons(batch, first_row, base, came, from_s, n_topics, circumstances or {})
-    questions = max(MIN_MOMENTS // 3, min(MAX_QUESTIONS, QUESTION_CELLS // cells))
-    activity = _activity(mixed, batch, around, from_s, questions, rng)
+    activity = learn_activity(mixed, batch, around, from_s, rng)
     return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
-
-
-def _users(batch: EventBatch, types: frozenset[str], rng: np.random.Generator) -> list[tuple[str, IntArray]]:
-    """Return users with at least two events, in an order drawn."""
-    groups = [(user_id, rows) for user_id, rows in batch.groups("user", types) if rows.size >= 2]
-    return [groups[i] for i in rng.permutation(len(groups))]
 
 
 def _ask(
     tracker: Tracker,
     batch: EventBatch,
-    around: _Around,
+    around: Around,
     from_s: float,
     limit: int,
     rng: np.random.Generator,
@@ -166,7 +136,7 @@ def _ask(
     """Return up to ``limit`` moments with what was known before each, and the last states of their users."""
     asked: list[_Asked] = []
     states: list[TrackerState] = []
-    for number, (user_id, rows) in enumerate(_users(batch, tracker.types, rng)):
+    for number, (user_id, rows) in enumerate(drawn_users(batch, tracker.types, rng)):
         if len(asked) >= limit:
             break
         own = batch.select(rows)
@@ -310,101 +280,3 @@ def _loss(log_p: Float32Array, came: Float32Array) -> float:
     """Return the mean of ``-log p`` of what came."""
     there = came > 0
     return float(-(came[there] * log_p[there]).sum() / came.sum())
-
-
-def _activity(
-    tracker: Tracker,
-    batch: EventBatch,
-    around: _Around,
-    from_s: float,
-    limit: int,
-    rng: np.random.Generator,
-) -> Activity | None:
-    """Return what says how likely a topic is within a horizon, calibrated on the last third of the time."""
-    end = float(batch.at.max())
-    features, happened, at = activity_questions(tracker, batch, around, from_s, end, limit, rng)
-    late = at >= from_s + (end - from_s) * 2 / 3
-    if not features.size or np.nansum(happened[~late, 0]) < MIN_MOMENTS / 3 or late.all():
-        return None
-    learned_on, held = np.flatnonzero(~late), np.flatnonzero(late)
-    first = networks.start(features[learned_on], HIDDEN, len(HORIZONS_DAYS), rng)
-    answered = np.maximum(1, (~np.isnan(happened[learned_on])).sum(axis=0))  # of a short log no month has ended yet
-    rate = np.clip(np.nansum(happened[learned_on], axis=0) / answered, 1e-6, 0.5)
-    bias = logit(rate).astype(np.float32)
-    first = Network(first.mean, first.scale, (*first.weights[:5], bias))
-    size = min(8_192, max(64, learned_on.size // 40))  # few data are seen in many small steps
-
-    n_steps = max(1, learned_on.size // size)
-
-    def steps(rng: np.random.Generator) -> Iterator[networks.Batch]:
-        for part in np.array_split(rng.permutation(learned_on), n_steps):
-            yield features[part], networks.logistic_loss(happened[part])
-
-    def validate(network: Network) -> float:
-        return networks.logistic_loss(happened[held])(network(features[held]))[0]
-
-    network, _, _ = networks.train(first, steps, n_steps, validate, EPOCHS, rng)
-    bare = Activity(network, tuple(Calibration(np.empty(0), np.empty(0)) for _ in HORIZONS_DAYS))
-    return bare.recalibrated(features[held], happened[held])
-
-
-def activity_questions(
-    tracker: Tracker,
-    batch: EventBatch,
-    around: _Around,
-    from_s: float,
-    end: float,
-    limit: int,
-    rng: np.random.Generator,
-) -> tuple[Float32Array, Float32Array, FloatArray]:
-    """Ask users at moments drawn evenly from a span of time which topics they will turn to.
-
-    Args:
-        tracker: With mixture and facts learned.
-        batch: Events of many users, in log order.
-        around: What everybody did.
-        from_s: Begin of the span, seconds since 1970.
-        end: Its end; what would come later is not known.
-        limit: How many (user, moment) questions.
-        rng: Draws users and moments.
-
-    Returns:
-        Features of every (question, topic), shape ``(N, F)``; what happened within each horizon, 1 or 0, NaN where the
-        horizon ends after ``end``, shape ``(N, H)``; and the moments, shape ``(N,)``.
-    """
-    facts = tracker.learned.facts
-    features, happened, at = [], [], []
-    horizons = np.array(HORIZONS_DAYS) * DAY_S
-    n = 0
-    users = _users(batch, tracker.types, rng)
-    times = min(MAX_ASKED_PER_USER, max(ASKED_PER_USER, limit // max(1, len(users))))
-    for user_id, rows in users:
-        if n >= limit or facts is None:
-            break
-        own = batch.select(rows[np.argsort(batch.at[rows], kind="stable")])
-        begin = max(from_s, float(own.at[0]) + 1.0)
-        if begin >= end - horizons[0]:
-            continue
-        owner = own.topic_owner
-        speaks = own.weight[owner] > 0
-        state, done = tracker.start(), 0
-        for moment in np.sort(rng.uniform(begin, end - horizons[0], times)).tolist():
-            upto = int(np.searchsorted(own.at, moment, side="right"))
-            if upto > done:
-                state = tracker.update({user_id: state}, own.select(np.arange(done, upto)))[user_id]
-                done = upto
-            seen = around.gather(tracker, state, moment)
-            came = np.zeros((seen.number.size, horizons.size), dtype=np.float32)
-            for h, horizon in enumerate(horizons.tolist()):
-                if moment + horizon > end:
-                    came[:, h] = np.nan
-                    continue
-                later = speaks & (own.at[owner] > moment) & (own.at[owner] <= moment + horizon)
-                came[np.isin(seen.number, own.topic[later]), h] = 1.0
-            features.append(feature_matrix(seen, tracker.mixture(seen), facts))
-            happened.append(came)
-            at.append(np.full(seen.number.size, moment))
-            n += 1
-    if not features:
-        return np.empty((0, 0), np.float32), np.empty((0, horizons.size), np.float32), np.empty(0)
-    return np.concatenate(features), np.concatenate(happened), np.concatenate(at)

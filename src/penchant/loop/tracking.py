@@ -24,6 +24,7 @@ from penchant.evaluate.splice import Spliced, Times, make_pairs
 from penchant.evaluate.statistics import Interval
 from penchant.evaluate.tracking import Asked, ask, recalls, score
 from penchant.interest import TOPIC_MODELS
+from penchant.interest.contract import Refreshes
 from penchant.interest.histogram import TOPIC_TYPES
 from penchant.interest.prequential import Training
 from penchant.loop.crowd import crowd_by_day, parents_in
@@ -211,6 +212,9 @@ def _questions(evaluation: Evaluation, plan: Plan) -> Questions:
 
 
 def _ask_weekly(name: str, model: Any, asked: Questions, outcomes: Outcomes, answers: Answers, seed: int) -> None:
+    if isinstance(model, Refreshes):
+        for moment in sorted({question.at for _, mine in asked.weekly for question in mine}):
+            model.refresh(asked.batch.select(np.flatnonzero(asked.batch.at < moment)), moment)
     said = ask_weekly(model, asked.batch, asked.weekly, asked.training.population)
     rng = np.random.default_rng([seed, 15])
     if said.active is not None:
