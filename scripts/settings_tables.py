@@ -17,6 +17,7 @@ from penchant.interest.tracker import TrackerConfig
 from penchant.process.augment import AugmentConfig
 from penchant.process.label import LabelConfig
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
+from penchant.recommend.onboarding import OnboardingConfig
 from penchant.recommend.pipeline import PipelineConfig
 
 
@@ -27,6 +28,7 @@ def components() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "label", LabelConfig
     yield "pipeline", PipelineConfig
     yield "business_rules", BusinessRulesConfig
+    yield "onboarding", OnboardingConfig
     for registry in (SOURCES, RANKERS, RERANKERS):
         for name in registry:
             yield name, registry[name].Config

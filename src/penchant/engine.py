@@ -16,6 +16,7 @@ from penchant.domain.alike import Export, SimilarItem, SimilarUser
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
+from penchant.domain.onboarding import Question, QuestionKind
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row, to_event
 from penchant.domain.slate import Explanation, Recommendation
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from penchant.collect.questionnaire import Questionnaire
     from penchant.loop.alike import SimilarUsers
+    from penchant.loop.onboarding import Onboarding
     from penchant.loop.recommender import Recommender
 
 Given: TypeAlias = "Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]] | pl.DataFrame"
@@ -66,6 +68,7 @@ class Engine:
         self._facts, self._behaviour = learners["facts"], learners["behaviour"]
         learners |= {name: INTEREST_LEARNERS[name]() for name in INTEREST_LEARNERS if name != "tracker"}
         self._recommender: Recommender | None = None
+        self._onboarding: Onboarding | None = None
         self._similar_users: SimilarUsers | None = None
         log, checkpoint, database = _storage(settings)
         try:
@@ -424,6 +427,41 @@ class Engine:
         rules = request_rules(filter, boost, pin, quota)
         return self.recommender.recommend(user_id, n, self._when(at), context or {}, exclude or (), strategy, rules)
 
+    def onboarding(
+        self,
+        n: int = 5,
+        *,
+        kind: QuestionKind = "topic",
+        answers: Mapping[str, bool] | None = None,
+        at: Moment | None = None,
+    ) -> list[Question]:
+        """Return the ``n`` questions whose answers tell most about a new user, the most telling first.
+
+        None while too few users are known. Ask one, give its answer here, and the next will be chosen after it.
+
+        Args:
+            n: At most this many.
+            kind: ``topic``: do you like it? ``item``: is it one that you take?
+            answers: What the user has answered so far, yes or no by topic or item id.
+            at: The moment asked about.
+
+        Raises:
+            ConfigError: When an answer is about what nobody has named yet.
+        """
+        if self._onboarding is None:
+            from penchant.loop.onboarding import Onboarding
+
+            self._onboarding = Onboarding(self.ledger, self.recommender.index, self.settings)
+        return self._onboarding.questions(n, kind, answers or {}, self._when(at), at is None)
+
+    def answer(
+        self, user_id: str, answers: Mapping[str, bool], kind: QuestionKind = "topic", at: Moment | None = None
+    ) -> Receipt:
+        """Take a user's answers: statements on topics, 1 or -1; a ``like`` of every item that is taken."""
+        from penchant.loop.onboarding import answer_events
+
+        return self.ingest(answer_events(user_id, answers, kind, at))
+
     def explain(self, user_id: str, item_id: str, at: Moment | None = None) -> Explanation:
         """Return why an item is, or is not, recommended to a user."""
         return self.recommender.explain(user_id, item_id, self._when(at))
@@ -528,7 +566,7 @@ class Engine:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"label", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
+    known = {"label", "onboarding", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -77,6 +77,39 @@ def list_(
             [i + 1, one.item_id, one.title or "", f"{one.score:.3f}", one.source, one.reason]
             for i, one in enumerate(slate)
         ],
+    )
+
+
+@app.command()
+def ask(
+    n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 5,
+    items: Annotated[bool, typer.Option("--items", help="Ask about items, not about topics.")] = False,
+    yes: Annotated[
+        list[str] | None, typer.Option(help="A topic or item answered with yes; may be given again.")
+    ] = None,
+    no: Annotated[list[str] | None, typer.Option(help="One answered with no; may be given again.")] = None,
+    user: Annotated[str | None, typer.Option(help="Keep the answers as this user's.")] = None,
+    at: At = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print the questions to a new user whose answers would tell most, after the answers so far."""
+    answers = {**dict.fromkeys(yes or (), True), **dict.fromkeys(no or (), False)}
+    kind: Literal["topic", "item"] = "item" if items else "topic"
+    with open_engine(url, settings) as engine:
+        questions = engine.onboarding(n, kind=kind, answers=answers, at=at)
+        if user is not None and answers:
+            engine.answer(user, answers, kind, at)
+    if as_json:
+        say_json({"questions": questions})
+        return
+    if not questions:
+        talk.print("no questions: too few users are known, or all have been answered", markup=False)
+    table(
+        "Do you take it?" if items else "Do you like it?",
+        ["", "id", "what", "bits", "yes"],
+        [[i + 1, one.id, one.text, f"{one.gain_bits:.3f}", f"{one.yes:.0%}"] for i, one in enumerate(questions)],
     )
 
 
