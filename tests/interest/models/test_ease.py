@@ -19,7 +19,7 @@ def fitted(matrix, **options):
     seen = Interactions(
         user.astype(np.int32), item.astype(np.int32), np.zeros(user.size), np.ones(user.size), *matrix.shape
     )
-    model = EASE(EASEConfig(**{"reg": 5.0, **options}))
+    model = EASE(EASEConfig(**{"reg": 5.0, "half_life_days": None, "common_half_life_days": None, **options}))
     model.fit(ItemTraining(seen, ItemTable.bare(matrix.shape[1])))
     return model
 
@@ -46,6 +46,22 @@ def test_both_ways_give_the_weights_of_the_paper(matrix):
     for mine in ([0], [3, 7, 9], list(range(20))):
         scores = model.scores(question(mine), ItemTable.bare(matrix.shape[1]))[0]
         assert scores == pytest.approx(weights[mine].sum(axis=0), abs=2e-5)
+
+
+@pytest.mark.parametrize("shape", [(25, 60), (70, 30)], ids=["over users", "over items"])
+def test_what_was_taken_long_ago_counts_less(shape):
+    rng = np.random.default_rng(3)
+    user, item = np.nonzero(rng.random(shape) < 0.2)
+    at = rng.uniform(0, 40, user.size) * DAY_S
+    at[0] = 40 * DAY_S
+    seen = Interactions(user.astype(np.int32), item.astype(np.int32), at, np.ones(user.size), *shape)
+    model = EASE(EASEConfig(reg=2.0, half_life_days=None, common_half_life_days=10.0))
+    model.fit(ItemTraining(seen, ItemTable.bare(shape[1])))
+    matrix = np.zeros(shape)
+    matrix[user, item] = 2 ** (-(40 - at / DAY_S) / 10)
+    expected = by_the_book(matrix, 2.0)[[1, 4]].sum(axis=0)
+    scores = model.scores(question([1, 4]), ItemTable.bare(shape[1]))[0]
+    assert scores == pytest.approx(expected, abs=2e-5)
 
 
 def test_the_weights_are_the_least_squares_that_they_claim_to_be():

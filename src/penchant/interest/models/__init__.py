@@ -31,6 +31,7 @@ MODELS = Registry(
         "bpr": "penchant.interest.models.bpr:BPR",
         "tfidf": "penchant.interest.models.content:TFIDF",
         "bm25": "penchant.interest.models.content:BM25",
+        "hybrid": "penchant.interest.models.hybrid:Hybrid",
     },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""

@@ -25,9 +25,9 @@ class EASEConfig(BaseModel):
     """Weight of the ridge, in users: the larger, the less a pair says that few have in common."""
     max_size: int = Field(default=10_000, ge=1)
     """Where both users and items are more than this, only so many most taken items are learned and scored."""
-    half_life_days: float | None = Field(default=None, gt=0)
+    half_life_days: float | None = Field(default=60.0, gt=0)
     """After so many days one of the user's items counts half in an answer; None: all count the same."""
-    common_half_life_days: float | None = Field(default=None, gt=0)
+    common_half_life_days: float | None = Field(default=120.0, gt=0)
     """After so many days what a user took counts half in training; None: nothing fades there."""
 
 

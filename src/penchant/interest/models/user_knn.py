@@ -27,7 +27,7 @@ class UserKNNConfig(BaseModel):
     """How alike two users are by what they took; ``pearson`` takes each user's mean over all items away."""
     shrinkage: float = Field(default=5.0, ge=0)
     """Added to the norm, so that two items in common do not look like certainty."""
-    half_life_days: float | None = Field(default=60.0, gt=0)
+    half_life_days: float | None = Field(default=30.0, gt=0)
     """After so many days what anybody took counts half; None: nothing fades."""
     max_history: int = Field(default=1000, ge=1)
     """The asking user's newest items that count."""
