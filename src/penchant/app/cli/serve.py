@@ -59,7 +59,11 @@ def serve(
     from penchant.app.server.run import run
 
     with open_engine(url, settings) as engine:
-        unfinished = run(engine, config, lambda address: talk.print(f"{shown(engine)} at {address}", markup=False))
+        unfinished = run(
+            engine,
+            config,
+            lambda address: talk.print(f"{address} answers from {shown(engine)}", markup=False, soft_wrap=True),
+        )
     if unfinished:  # its thread may be inside compiled code, which Python cannot end in peace
         sys.stderr.flush()
         os._exit(0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from penchant.app.server.config import ServerConfig
 from penchant.app.server.keys import KeyStore
 from penchant.engine import Engine
-from penchant.errors import ConfigError, NotInstalledError
+from penchant.errors import ConfigError, NotInstalledError, PenchantError
 
 SWITCH_S = 0.0005
 """How long a thread may keep the others from running; Python's 5 ms would show in every 99th percentile."""
@@ -35,6 +37,7 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
     Raises:
         ConfigError: When it would listen beyond this machine without a key, or the address cannot be had.
         NotInstalledError: When the server's packages are not there.
+        PenchantError: When it could not start.
     """
     try:
         import uvicorn
@@ -54,7 +57,20 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
     listening = _listen(config)
     tell(f"http://{_shown(listening)}")
     app = create_app(engine, config)
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        """uvicorn would raise the signal again once it has stopped, and end the process before the log is closed."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
+
+    server = Server(
         uvicorn.Config(
             app,
             log_config=None,
@@ -67,6 +83,8 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
         )
     )
     server.run(sockets=[listening])
+    if not server.started:
+        raise PenchantError("the server could not start; the line above says why")
     return bool(app.state.service.tasks.running)
 
 

@@ -30,7 +30,8 @@ class TaskBody(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     kind: KIND
     what: Annotated[list[str], msgspec.Meta(max_length=32)] = []
-    """For ``fit``: names of models; empty for all."""
+    """For ``fit``: names of models, empty for all that the pipeline uses. For ``evaluate``: item models to compare with
+    the sources and the pipeline."""
     max_users: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] | None = None
     """For ``evaluate``: ask a random sample of users."""
     test: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.1
@@ -191,7 +192,8 @@ def _evaluate(engine: Engine, task: Task) -> dict[str, Any]:
         return Engine(engine.settings.model_copy(update={"url": "memory"}))
 
     evaluation = Evaluation("log", engine.ledger.events(), empty, engine.settings.seed, progress)
-    report = evaluation.ranking(test=task.asked.test, max_users=task.asked.max_users)
+    asked = task.asked
+    report = evaluation.ranking(test=asked.test, max_users=asked.max_users, models=asked.what)
     return _plain(report)
 
 
