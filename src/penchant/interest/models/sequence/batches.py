@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories
-from penchant.math.arrays import BoolArray, FloatArray, IntArray
+from penchant.math.arrays import BoolArray, Float32Array, FloatArray, IntArray
 
 REAL_TIMES = 0.5
 """Least standard deviation of the log of the gaps between events; numbers in place of times lie near 0."""
@@ -74,9 +74,9 @@ class Batch:
     """
 
     inputs: IntArray
-    at: FloatArray
+    at: Float32Array
     target: IntArray
-    weight: FloatArray
+    weight: Float32Array
     items: IntArray
 
 
@@ -121,6 +121,17 @@ def padded(sequences: Sequences, windows: IntArray) -> Batch:
     return Batch(inputs, days.astype(np.float32), items, weight.astype(np.float32), items)
 
 
+def drawn_ahead(batch: Batch, n: int, rng: np.random.Generator) -> Batch:
+    """Return the batch with each step's target drawn from the next ``n`` events, as far as the window goes."""
+    if n == 1:
+        return batch
+    size = (batch.target >= 0).sum(axis=1)[:, None]
+    step = np.arange(batch.target.shape[1])
+    ahead = np.minimum(step + rng.integers(n, size=batch.target.shape), np.maximum(size - 1, step))
+    target = np.take_along_axis(batch.target, ahead, axis=1)
+    return replace(batch, target=target, weight=np.take_along_axis(batch.weight, ahead, axis=1))
+
+
 def batches(sequences: Sequences, windows: IntArray, size: int, rng: np.random.Generator) -> Iterator[Batch]:
     """Return all windows in random order, ``size`` at a time, like lengths together."""
     order = rng.permutation(windows.shape[0])
@@ -133,7 +144,7 @@ def batches(sequences: Sequences, windows: IntArray, size: int, rng: np.random.G
         yield padded(sequences, windows[groups[number]])
 
 
-def asked(histories: Histories, row_of_item: IntArray, max_length: int) -> tuple[IntArray, FloatArray, IntArray]:
+def asked(histories: Histories, row_of_item: IntArray, max_length: int) -> tuple[IntArray, Float32Array, IntArray]:
     """Return what a network is shown of each history.
 
     Args:
@@ -149,7 +160,7 @@ def asked(histories: Histories, row_of_item: IntArray, max_length: int) -> tuple
     row = np.where(known, row_of_item[np.where(known, histories.item, 0)] if row_of_item.size else PAD, PAD)
     keep = row >= 0
     owner, row, at = histories.rows()[keep], row[keep], histories.at[keep]
-    n = np.bincount(owner, minlength=len(histories))
+    n = np.bincount(owner, minlength=len(histories)).astype(np.int64)
     from_end = np.cumsum(n)[owner] - np.arange(owner.size)  # 1 = the newest
     newest = from_end <= max_length
     owner, row, at, from_end = owner[newest], row[newest], at[newest], from_end[newest]

@@ -36,8 +36,7 @@ class CaserBody(nn.Module):
         x = self.dropout(self.first(x))
         padded = F.pad(x.transpose(1, 2), (self.window - 1, 0))  # (B, d, window - 1 + L)
         found = []
-        for filters in self.horizontal:
-            height = filters.kernel_size[0]
+        for height, filters in enumerate(self.horizontal, 1):
             seen = F.relu(filters(padded))  # (B, f, window - height + L)
             found.append(F.max_pool1d(seen, self.window - height + 1, stride=1))  # (B, f, L)
         views = padded.unfold(2, self.window, 1)  # (B, d, L, window)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Augmentation = Literal["crop", "mask", "reorder", "substitute"]
 
@@ -41,20 +41,26 @@ class SequenceConfig(BaseModel):
     """Highest learning rate of AdamW; it warms up over ``warmup`` and falls as a cosine to a tenth."""
     warmup: float = Field(default=0.03, ge=0, le=1)
     """Share of all steps in which the learning rate rises."""
-    weight_decay: float = Field(default=0.05, ge=0)
+    weight_decay: float = Field(default=0.3, ge=0)
     """AdamW's decay of matrices."""
     clip: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient of one step."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target that is spread over all items."""
-    averaging: float = Field(default=0.0, ge=0, lt=1)
+    averaging: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of a moving average of the weights that answers in their place; 0 = none."""
-    full_softmax_items: int = Field(default=50_000, ge=1)
-    """With more items than that, the softmax is over a sample."""
+    full_softmax_items: int | None = Field(default=None, ge=1)
+    """With more items than that, the softmax is over a sample; none given: 50,000 on a GPU, 5,000 without."""
     n_negatives: int = Field(default=2048, ge=1)
     """Items sampled for each step by popularity, shared by its windows; their odds are corrected for."""
     mask_seen: Literal["auto", "yes", "no"] = "auto"
-    """Whether items seen before compete in training; auto: not where users hardly ever come back to an item."""
+    """Whether items seen before are left out of the softmax in training; auto: where users hardly ever come back to an
+    item and the usual one has seen more than a hundredth of all items."""
+    next_n: int = Field(default=1, ge=1)
+    """The target of each step is drawn from so many next events; 1 = always the next one. More than 1 suits answers that
+    have to hold for weeks."""
+    item_weight: float = Field(default=1.0, ge=0)
+    """Weight of the loss of the next item; 0 = a model of topics or evidence alone."""
     topic_weight: float = Field(default=0.0, ge=0)
     """Weight of the loss of the next item's topics, learned beside the next item; 0 = not learned."""
     evidence_weight: float = Field(default=0.0, ge=0)
@@ -78,13 +84,24 @@ class SequenceConfig(BaseModel):
     """Compile the network with torch.compile before training."""
 
 
-class GatedConfig(SequenceConfig):
-    """Configuration of gated attention blocks with a bias by position and time."""
+class AttentionConfig(SequenceConfig):
+    """Configuration that networks of attention blocks share."""
 
     n_blocks: int = Field(default=2, ge=1)
     """Blocks, one after the other."""
     n_heads: int = Field(default=2, ge=1)
     """Heads of attention; must divide ``embedding_size``."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.embedding_size % self.n_heads:
+            raise ValueError(f"n_heads {self.n_heads} must divide embedding_size {self.embedding_size}")
+        return self
+
+
+class GatedConfig(AttentionConfig):
+    """Configuration of gated attention blocks with a bias by position and time."""
+
     attention: Literal["softmax", "pointwise"] = "softmax"
     """Weights that sum to one, or a SiLU of each by itself (HSTU)."""
     feed_forward: float = Field(default=2.0, ge=0)
@@ -93,13 +110,9 @@ class GatedConfig(SequenceConfig):
     """Use the time between events, where there are real times."""
 
 
-class TransformerConfig(SequenceConfig):
+class TransformerConfig(AttentionConfig):
     """Configuration of the plain Transformer (SASRec)."""
 
-    n_blocks: int = Field(default=2, ge=1)
-    """Blocks, one after the other."""
-    n_heads: int = Field(default=2, ge=1)
-    """Heads of attention; must divide ``embedding_size``."""
     scoring: Literal["cosine", "dot"] = "dot"
     """Cosine times a learned scale, or the plain product."""
     popularity: bool = False

@@ -68,7 +68,7 @@ class Content:
         bare = cls(vocabulary, idf.astype(np.float32), items.topics.shape[1], np.zeros((0, 0), np.float32))
         rows = bare.rows(items)
         says = np.diff(rows.indptr) > 0
-        size = min(size, rows.shape[1] - 1, int(says.sum()) - 1)
+        size = min(size, rows.shape[1], int(says.sum()))
         if says.sum() < LEAST_ITEMS or size < 1:
             return None
         s, vt = strongest(rows, size)
@@ -91,11 +91,11 @@ class Content:
 
     def vectors(self, items: ItemTable) -> tuple[Float32Array, BoolArray]:
         """Return each item's vector, length 1 or 0, shape ``(n, size)``, and whether it says anything."""
-        vectors: FloatArray = self.rows(items) @ self.directions.astype(np.float64)
+        vectors = self.rows(items) @ self.directions.astype(np.float64)
         length = np.linalg.norm(vectors, axis=1)
         says = length > 1e-9
-        vectors = np.where(says[:, None], vectors / np.maximum(length, 1e-9)[:, None], 0.0)
-        return vectors.astype(np.float32), says
+        unit = np.where(says[:, None], vectors / np.maximum(length, 1e-9)[:, None], 0.0)
+        return unit.astype(np.float32), says
 
 
 def strongest(rows: sparse.csr_array, size: int) -> tuple[FloatArray, FloatArray]:
@@ -137,5 +137,4 @@ def ridge(vectors: FloatArray, learned: FloatArray, weight: FloatArray, strength
     What training learned about items, guessed from what they say: for items that it never saw.
     """
     left = vectors.T @ (vectors * weight[:, None]) + strength * np.eye(vectors.shape[1])
-    solution: FloatArray = np.linalg.solve(left, vectors.T @ (learned * weight[:, None]))
-    return solution
+    return np.asarray(np.linalg.solve(left, vectors.T @ (learned * weight[:, None])), np.float64)

@@ -43,8 +43,12 @@ class GapBias(nn.Module):
         if self.time is None:
             return bias
         gap = (days[:, :, None] - days[:, None, :]).clamp(min=0)  # (B, L, L)
-        seen = torch.cat([torch.exp(-gap[..., None] / self.scales), torch.log1p(gap)[..., None]], dim=-1)
-        return bias + F.linear(seen, self.time).permute(0, 3, 1, 2)
+        return bias + F.linear(gap_features(gap, self.scales), self.time).permute(0, 3, 1, 2)
+
+
+def gap_features(gap: Tensor, scales: Tensor) -> Tensor:
+    """Return ``exp(-g / s_k)`` and ``log(1 + g)`` of gaps in days, one more dimension of 7."""
+    return torch.cat([torch.exp(-gap[..., None] / scales), torch.log1p(gap)[..., None]], dim=-1)
 
 
 class GatedAttention(nn.Module):
@@ -101,14 +105,19 @@ class FeedForward(nn.Module):
 
 
 class GatedBody(nn.Module):
-    """Blocks of gated attention and gated feed-forward parts over one bias of gaps."""
+    """Blocks of gated attention and gated feed-forward parts over one bias of gaps.
+
+    Where there are real times, each item also carries a linear function of the pause before it, of the same features.
+    """
 
     def __init__(self, config: GatedConfig, timed: bool) -> None:
         super().__init__()
         size, inner = config.embedding_size, int(config.feed_forward * config.embedding_size)
         self.first = nn.LayerNorm(size)
         self.dropout = nn.Dropout(config.dropout)
-        self.bias = GapBias(config.n_heads, config.max_length, timed and config.time_bias)
+        timed = timed and config.time_bias
+        self.pause = nn.Linear(len(SCALES_DAYS) + 1, size) if timed else None
+        self.bias = GapBias(config.n_heads, config.max_length, timed)
         self.attention = nn.ModuleList(
             Residual(size, GatedAttention(config), config.dropout, gated=False) for _ in range(config.n_blocks)
         )
@@ -121,7 +130,11 @@ class GatedBody(nn.Module):
 
     def forward(self, x: Tensor, days: Tensor) -> Tensor:
         """Return what comes next at each step, shape ``(B, L, d)``."""
-        x = self.dropout(self.first(x))
+        x = self.first(x)
+        if self.pause is not None:  # how long before each event nothing happened
+            gap = torch.diff(days, dim=1, prepend=days[:, :1]).clamp(min=0)
+            x = x + self.pause(gap_features(gap, self.bias.scales))
+        x = self.dropout(x)
         length = x.shape[1]
         later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         bias = self.bias(days)

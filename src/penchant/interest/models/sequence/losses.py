@@ -13,8 +13,11 @@ from torch.utils.checkpoint import checkpoint
 from penchant.interest.models.sequence.config import SequenceConfig
 from penchant.interest.models.sequence.network import Network
 
-AT_ONCE = {"cpu": 2**23, "cuda": 2**29}
+AT_ONCE = {"cpu": 2**23, "cuda": 2**27}
 """Scores computed together; more are computed in parts, and again for the gradient, so that memory stays bounded."""
+
+FULL_SOFTMAX = {"cpu": 5_000, "cuda": 50_000}
+"""Items up to which the softmax is over all of them, where the configuration does not say."""
 
 
 class Losses:
@@ -35,18 +38,21 @@ class Losses:
         self.config = config
         self.mask_seen = mask_seen
         self.topics = topics  # (n, T), dense
-        self.sampled = network.ids.shape[0] > config.full_softmax_items
+        self.sampled = network.ids.shape[0] > (config.full_softmax_items or FULL_SOFTMAX[device])
         self.at_once = AT_ONCE[device]
 
     def __call__(self, h: Tensor, batch: Any) -> Tensor:
         """Return the mean loss of all targets of a batch; ``h`` is what the network made of it, ``(B, L, d)``."""
         target = batch.target
         items = self.network.items()
+        tasks: Tensor = self._tasks(h, items, batch)
+        if not self.config.item_weight:
+            return tasks
         n_targets = (target >= 0).sum().clamp(min=1)
         negatives = self._draw() if self.sampled else None
         width = target.shape[1] * (self.config.n_negatives if self.sampled else items.shape[0])
         rows = max(1, self.at_once // max(1, width))
-        total = h.new_zeros((), dtype=torch.float32)
+        total: Tensor = h.new_zeros((), dtype=torch.float32)
         for first in range(0, h.shape[0], rows):
             part = slice(first, first + rows)
             given = (h[part], items, target[part], batch.items[part], negatives)
@@ -54,7 +60,8 @@ class Losses:
                 total = total + checkpoint(self._part, *given, use_reentrant=False)
             else:
                 total = total + self._part(*given)
-        return total / n_targets + self._tasks(h, items, batch)
+        loss: Tensor = self.config.item_weight * total / n_targets + tasks
+        return loss
 
     def _draw(self) -> Tensor:
         return torch.multinomial(self.network.log_prior.exp(), self.config.n_negatives, replacement=True)
@@ -89,7 +96,7 @@ class Losses:
             surprise = -(about * torch.log_softmax(self.network.topics(mine).float(), dim=-1)).sum()
             total = total + self.config.topic_weight * surprise / about.sum().clamp(min=1.0)
         if self.network.evidence is not None:
-            guess = self.network.evidence(mine * items[wanted]).float()[:, 0]
+            guess = self.network.weighed(mine, items[wanted])
             total = total + self.config.evidence_weight * F.mse_loss(guess, batch.weight[there])
         return total
 

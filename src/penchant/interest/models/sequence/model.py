@@ -1,40 +1,60 @@
-"""The item model around every sequence network: learn, answer, explain, save."""
+"""The item model around every sequence network: learn, answer, save."""
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import ValidationError
 
+from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
 from penchant.domain.packing import pack, unpack
-from penchant.errors import FormatError, NotFittedError, NotInstalledError
-from penchant.interest.models.sequence.batches import Sequences, asked, real_times
+from penchant.errors import FormatError, NotFittedError, PenchantError
+from penchant.interest.models.sequence.batches import Sequences, real_times
 from penchant.interest.models.sequence.config import SequenceConfig
 from penchant.interest.models.sequence.content import Content, ridge
+from penchant.interest.models.sequence.learned import Learned, fixed_part
+from penchant.interest.models.sequence.require import choose_device, load_torch
 from penchant.math.arrays import Float32Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from penchant.interest.models.sequence.checkpoint import Checkpoint
     from penchant.interest.models.sequence.network import Network
+    from penchant.interest.models.sequence.training import Trainer
 
 FORMAT = 1
-TOGETHER = 256
-"""Questions answered in one pass."""
 COMES_BACK = 0.01
 """With fewer interactions than this share with items taken before, users are taken never to come back to one."""
-LEFT_OUT = 50
-"""The newest items of a user that are left out one by one to see which speak for an answer."""
+SEEN_SHARE = 0.01
+"""Leaving seen items out of the softmax helped where users have seen more of all items than this (5 % on MovieLens), and
+harmed where they have seen less (0.1 % on Amazon Beauty): docs/experiments/SEQUENCE.md."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training is made of: sequences of rows, what is fixed of each row, its topics, and the settings found."""
+
+    sequences: Sequences
+    known: IntArray
+    content: Content | None
+    fixed: Float32Array
+    topics: Float32Array | None
+    evidence: tuple[float, float]
+    timed: bool
+    mask_seen: bool
+    device: str
 
 
 class SequenceModel:
     """A network reads the user's newest events in order and says what comes next.
 
     Items without a training event are answered from their text and topics when there are any, else with ``-inf``; their
-    prior is that of the median item.
+    prior is that of the median item. ``because`` is occlusion: each of the 50 newest items is left out by itself, with
+    all its events, and the score is read again.
 
     Learning costs one pass of the network over the windows per epoch; a state is ``4 * n_items * embedding_size`` bytes
     and the network's own weights.
@@ -47,15 +67,8 @@ class SequenceModel:
         self.config = config or self.Config()
         self.report: dict[str, Any] = {}
         """How the last training went: epochs, the best one, its NDCG@10, seconds per epoch."""
+        self._learned: Learned | None = None
         self._fitted = False
-        self._network: Network | None = None
-        self._content: Content | None = None
-        self._known: IntArray = np.zeros(0, np.int64)  # item number of each row of the network
-        self._row: IntArray = np.zeros(0, np.int64)  # row of each item number, -1 = none
-        self._more: Float32Array = np.zeros((0, 0), np.float32)  # content -> learned numbers
-        self._timed = False
-        self._topics_learned = 0
-        self._seen_table: tuple[ItemTable, IntArray, Any, Any] | None = None
 
     @property
     def fitted(self) -> bool:
@@ -67,159 +80,120 @@ class SequenceModel:
         raise NotImplementedError("a sequence model says what its network is")
 
     def fit(self, training: ItemTraining) -> None:
-        """Learn from scratch."""
-        torch = _torch()
-        from penchant.interest.models.sequence.checkpoint import Checkpoint
-        from penchant.interest.models.sequence.network import arrays
-        from penchant.interest.models.sequence.training import Task, Trainer, alone
-
-        config, interactions = self.config, training.interactions
-        self._start_anew(interactions.n_items)
-        if not interactions.user.size:
+        """Learn from scratch, or from where an interrupted training of the same left off in ``training.folder``."""
+        load_torch()
+        material = self._material(training)
+        if material is None:
+            self._learned, self.report, self._fitted = None, {}, True
             return
-        self._known = np.unique(interactions.item).astype(np.int64)
-        self._row[self._known] = np.arange(self._known.size)
-        sequences = self._rows(Sequences.of(interactions, config.validation))
-        if not (~sequences.held_out).any():
-            sequences = sequences.everything()
-        self._timed = real_times(sequences)
-        vectors = self._fit_content(training.items)
-        topics = self._topics(training.items) if config.topic_weight else None
-        self._topics_learned = 0 if topics is None else topics.shape[1]
-        device = _device(config)
-        mask = config.mask_seen == "yes" or (config.mask_seen == "auto" and interactions.repeat_share() < COMES_BACK)
+        self._learned, self.report, files = self._train(material, training)
+        self._fitted = True
+        for file in files:
+            file.remove()
 
-        def train(kept: Sequences, epochs: int, part: str) -> Any:
-            with alone(training.seed, device, config.threads):
-                network = self._build(_log_prior(kept, self._known.size), vectors)
-            given = None if topics is None else torch.from_numpy(topics).to(device)
-            task = Task(kept, config, training.seed, device, mask, given, epochs, training.progress, self.name)
-            saved = None
-            if training.folder is not None:
-                saved = Checkpoint(training.folder, f"{self.name}{part}", self._fingerprint(kept, training))
-                kept_files.append(saved)
-            trainer = Trainer(network, task)
-            state = trainer.fit(saved)
-            return network, state, trainer.seconds
+    def _material(self, training: ItemTraining) -> Material | None:
+        interactions, config = training.interactions, self.config
+        if not interactions.user.size:
+            return None
+        known = np.unique(interactions.item).astype(np.int64)
+        found = Sequences.of(interactions, config.validation)
+        if found.held_out.all():
+            found = found.everything()
+        weight = np.log(np.maximum(found.weight, 1e-9))
+        evidence = (float(weight.mean()), max(float(weight.std()), 1e-6))
+        rows = np.searchsorted(known, found.item)
+        sequences = Sequences(found.start, rows, found.at, (weight - evidence[0]) / evidence[1], found.held_out)
+        size = int(config.content_share * config.embedding_size)
+        content = Content.fit(training.items, size, config.content_terms) if size else None
+        fixed = np.zeros((known.size, 0), np.float32)
+        if content is not None:
+            fixed = fixed_part(content, training.items, config.embedding_size)[0][known]
+        topics = training.items.topics[known].toarray().astype(np.float32) if config.topic_weight else None
+        mask = config.mask_seen == "yes" or (config.mask_seen == "auto" and sees_much(interactions))
+        device = choose_device(config.device)
+        return Material(sequences, known, content, fixed, topics, evidence, real_times(sequences), mask, device)
 
-        kept_files: list[Any] = []
-        network, state, seconds = train(sequences, config.epochs, "")
-        self.report = {
+    def _train(self, material: Material, training: ItemTraining) -> tuple[Learned, dict[str, Any], list[Checkpoint]]:
+        from penchant.interest.models.sequence.network import arrays
+
+        trainer, file = self._trained(material, material.sequences, training, self.config.epochs, "")
+        state, files = trainer.state, [file]
+        report: dict[str, Any] = {
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "validation_ndcg": round(state.best_score, 5),
-            "seconds_per_epoch": round(float(np.median(seconds)), 3) if seconds else None,
-            "parameters": sum(value.numel() for value in arrays(network).values()),
+            "seconds_per_epoch": round(float(np.median(trainer.seconds)), 3) if trainer.seconds else None,
+            "parameters": sum(value.numel() for value in arrays(trainer.network).values()),
         }
-        if config.refit and state.best_epoch:
-            network, _, _ = train(sequences.everything(), state.best_epoch, "_again")
-        self._network = network.eval().requires_grad_(False)
-        self._guess_from_content(sequences)
-        for file in kept_files:
-            file.remove()
+        if self.config.refit and state.best_epoch:
+            everything = material.sequences.everything()
+            trainer, file = self._trained(material, everything, training, state.best_epoch, "_again")
+            files.append(file)
+        learned = Learned(
+            trainer.network.eval().requires_grad_(False),
+            material.known,
+            training.interactions.n_items,
+            self.config.max_length,
+            material.content,
+            guessed_from_content(trainer.network, material.sequences),
+            material.timed,
+            material.evidence,
+        )
+        return learned, report, [one for one in files if one is not None]
 
-    def _start_anew(self, n_items: int) -> None:
-        self._network, self._content, self._seen_table = None, None, None
-        self._known, self._row = np.zeros(0, np.int64), np.full(n_items, -1, np.int64)
-        self._more, self._timed, self._topics_learned = np.zeros((0, 0), np.float32), False, 0
-        self._fitted, self.report = True, {}
+    def _trained(
+        self, material: Material, sequences: Sequences, training: ItemTraining, epochs: int, part: str
+    ) -> tuple[Trainer, Checkpoint | None]:
+        """Return a trainer that is done, and the file in which it kept where it stood."""
+        torch = load_torch()
+        from penchant.interest.models.sequence.checkpoint import Checkpoint
+        from penchant.interest.models.sequence.training import Task, Trainer, alone
 
-    def _rows(self, sequences: Sequences) -> Sequences:
-        """Return the sequences with rows of the network as items, and evidence weights of mean 0 and variance 1."""
-        weight = np.log(np.maximum(sequences.weight, 1e-9))
-        weight = (weight - weight.mean()) / max(float(weight.std()), 1e-6)
-        return Sequences(sequences.start, self._row[sequences.item], sequences.at, weight, sequences.held_out)
+        topics = material.topics
+        with alone(training.seed, material.device, self.config.threads):
+            n_topics = 0 if topics is None else topics.shape[1]
+            network = self._build(log_prior(sequences, material.known.size), material.fixed, n_topics, material.timed)
+        task = Task(
+            sequences,
+            self.config,
+            training.seed,
+            material.device,
+            material.mask_seen,
+            None if topics is None else torch.from_numpy(topics).to(material.device),
+            epochs,
+            training.progress,
+            self.name,
+        )
+        file = None
+        if training.folder is not None:
+            file = Checkpoint(training.folder, self.name + part, self._fingerprint(material, sequences, training))
+        trainer = Trainer(network, task)
+        trainer.fit(file)
+        return trainer, file
 
-    def _fit_content(self, items: ItemTable) -> Float32Array:
-        """Return the fixed part of each known item's vector, shape ``(n_known, fixed)``."""
-        size = int(self.config.content_share * self.config.embedding_size)
-        self._content = Content.fit(items, size, self.config.content_terms) if size else None
-        if self._content is None:
-            return np.zeros((self._known.size, 0), np.float32)
-        return self._fixed(items)[0][self._known]
-
-    def _fixed(self, items: ItemTable) -> tuple[Float32Array, Any]:
-        assert self._content is not None
-        vectors, says = self._content.vectors(items)
-        return vectors * np.float32(np.sqrt(self._content.size / self.config.embedding_size)), says
-
-    def _topics(self, items: ItemTable) -> Float32Array | None:
-        topics = items.topics[self._known].toarray().astype(np.float32)
-        return topics if topics.size else None
-
-    def _build(self, log_prior: Float32Array, fixed: Float32Array) -> Network:
-        torch = _torch()
+    def _build(self, prior: Float32Array, fixed: Float32Array, n_topics: int, timed: bool) -> Network:
+        torch = load_torch()
         from penchant.interest.models.sequence.network import Network
 
-        body = self.body(self._timed)
-        prior, content = torch.from_numpy(log_prior), torch.from_numpy(fixed)
-        return Network(self.config, body, prior, content, self._topics_learned)
+        return Network(self.config, self.body(timed), torch.from_numpy(prior), torch.from_numpy(fixed), n_topics)
 
-    def _fingerprint(self, sequences: Sequences, training: ItemTraining) -> str:
+    def _fingerprint(self, material: Material, sequences: Sequences, training: ItemTraining) -> str:
+        """Return what tells this training from any other."""
         crc = zlib.crc32(self.config.model_dump_json(exclude={"threads"}).encode())
-        parts = (sequences.start, sequences.item, sequences.at, sequences.weight, sequences.held_out, self._known)
+        parts = [sequences.start, sequences.item, sequences.at, sequences.weight, sequences.held_out]
+        parts += [material.known, material.fixed]
+        if material.topics is not None:
+            parts.append(material.topics)
         for array in parts:
             crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), crc)
-        for text in training.items.text:
-            crc = zlib.crc32(text.encode(), crc)
-        return f"{self.name} {training.seed} {crc:08x}"
-
-    def _guess_from_content(self, sequences: Sequences) -> None:
-        """Learn what training would have made of an item from what it says."""
-        if self._content is None or self._network is None:
-            return
-        fixed = self._network.content.cpu().numpy().astype(np.float64)
-        learned = self._network.ids.detach().cpu().numpy().astype(np.float64)
-        count = np.bincount(sequences.item, minlength=fixed.shape[0]).astype(np.float64)
-        self._more = ridge(fixed, learned, count / max(1.0, count.mean())).astype(np.float32)
+        return f"{self.name} {training.seed} {material.device} {crc:08x}"
 
     def scores(self, histories: Histories, items: ItemTable) -> Float32Array:
         """Return how likely each item is next, on a log scale, shape ``(len(histories), items.n_items)``."""
-        self._need_fit()
-        result = np.full((len(histories), items.n_items), -np.inf, np.float32)
-        if self._network is None or not len(histories):
-            return result
-        torch = _torch()
-        number, vectors, prior = self._table(items)
-        first = 0
-        with torch.inference_mode():
-            for chunk in histories.chunks(TOGETHER):
-                scores = self._network.scores(self._read(chunk), vectors, prior)
-                result[first : first + len(chunk), number] = scores.cpu().numpy()
-                first += len(chunk)
-        return result
-
-    def _read(self, histories: Histories) -> Any:
-        """Return what the network makes of each history, shape ``(B, d)``."""
-        torch = _torch()
-        assert self._network is not None
-        device = self._network.ids.device
-        inputs, days, last = asked(histories, self._row, self.config.max_length)
-        h = self._network(torch.from_numpy(inputs).to(device), torch.from_numpy(days).to(device))
-        return h[torch.arange(len(histories)), torch.from_numpy(last).to(device)]
-
-    def _table(self, items: ItemTable) -> tuple[IntArray, Any, Any]:
-        """Return the item numbers that can be scored, their vectors and their log priors."""
-        if self._seen_table is not None and self._seen_table[0] is items:
-            return self._seen_table[1:]
-        torch = _torch()
-        assert self._network is not None
-        network = self._network
-        row = np.full(items.n_items, -1, np.int64)
-        shared = min(items.n_items, self._row.size)
-        row[:shared] = self._row[:shared]
-        number = np.flatnonzero(row >= 0)
-        vectors, prior = network.items()[row[number]], network.log_prior[row[number]]
-        new = np.flatnonzero(row < 0)
-        if self._content is not None and new.size:
-            table = ItemTable(items.topics[new], [items.text[i] for i in new], items.since[new])
-            fixed, says = self._fixed(table)
-            both = np.concatenate([fixed, fixed @ self._more], axis=1)[says]
-            number = np.concatenate([number, new[says]])
-            vectors = torch.cat([vectors, torch.from_numpy(both).to(vectors.device)])
-            prior = torch.cat([prior, network.log_prior.median().expand(int(says.sum()))])
-        self._seen_table = (items, number, vectors, prior)
-        return number, vectors, prior
+        learned = self._asked()
+        if learned is None or not len(histories):
+            return np.full((len(histories), items.n_items), -np.inf, np.float32)
+        return learned.scores(histories, items)
 
     def next_topics(self, histories: Histories) -> FloatArray:
         """Return how likely each topic is the next item's, rows sum to 1, shape ``(B, n_topics)``.
@@ -227,62 +201,51 @@ class SequenceModel:
         Raises:
             NotFittedError: When it was not fitted with ``topic_weight`` above 0 on items with topics.
         """
-        self._need_fit()
-        if self._network is None or self._network.topics is None:
-            raise NotFittedError(
-                f"{self.name} learned no topics; set topic_weight above 0 and fit on items with topics"
-            )
-        torch = _torch()
-        with torch.inference_mode():
-            parts = [torch.softmax(self._network.topics(self._read(chunk)), -1) for chunk in histories.chunks(TOGETHER)]
-            result: FloatArray = torch.cat(parts).cpu().numpy().astype(np.float64)
-        return result
+        return self._taught("topics").next_topics(histories)
+
+    def next_evidence(self, histories: Histories, item: IntArray) -> FloatArray:
+        """Return the evidence weight expected of each row's user with ``item`` of that row next, shape ``(B,)``.
+
+        NaN for items that training never saw.
+
+        Raises:
+            NotFittedError: When it was not fitted with ``evidence_weight`` above 0.
+        """
+        return self._taught("evidence weights").next_evidence(histories, item)
 
     def because(self, histories: Histories, item: int) -> IntArray:
-        """Return up to three items of the one row without which ``item`` would score lower, the largest loss first.
+        """Return up to three items of the one row without which ``item`` would score lower, the largest fall first."""
+        learned = self._asked()
+        return np.zeros(0, np.int64) if learned is None else learned.because(histories, item)
 
-        Occlusion: each of the 50 newest items is left out by itself, with all its events, and the score is read again.
-        """
-        self._need_fit()
-        if self._network is None or item >= self._row.size or self._row[item] < 0 or not histories.item.size:
-            return np.zeros(0, np.int64)
-        torch = _torch()
-        mine = np.unique(histories.item[::-1], return_index=True)
-        newest = mine[0][np.argsort(mine[1], kind="stable")][:LEFT_OUT]
-        newest = newest[newest < self._row.size]
-        newest = newest[self._row[newest] >= 0].astype(np.int64)
-        with torch.inference_mode():
-            h = self._read(_without(histories, newest))
-            row = self._row[item]
-            network = self._network
-            scores = network.scores(h, network.items()[row][None], network.log_prior[row]).cpu().numpy()[:, 0]
-        loss = scores[0] - scores[1:]
-        order = np.argsort(-loss, kind="stable")[:3]
-        chosen: IntArray = newest[order[loss[order] > 1e-5]]
-        return chosen
+    def _asked(self) -> Learned | None:
+        if not self._fitted:
+            raise NotFittedError(f"{self.name} is not fitted; call fit or decode first")
+        return self._learned
+
+    def _taught(self, what: str) -> Learned:
+        learned = self._asked()
+        if learned is None:
+            raise NotFittedError(f"{self.name} learned no {what}: it was fitted on no interactions")
+        return learned
 
     def encode(self) -> bytes:
         """Return what was learned as bytes."""
-        self._need_fit()
-        network: dict[str, Any] = {}
-        if self._network is not None:
+        learned = self._asked()
+        fields: dict[str, Any] = {"model": self.name, "config": self.config.model_dump(mode="json"), "learned": None}
+        if learned is not None:
             from penchant.interest.models.sequence.network import arrays
 
-            network = {name: value.numpy() for name, value in arrays(self._network).items()}
-        content = self._content
-        fields = {
-            "model": self.name,
-            "config": self.config.model_dump(mode="json"),
-            "network": network,
-            "known": self._known,
-            "n_items": int(self._row.size),
-            "more": self._more,
-            "timed": self._timed,
-            "topics_learned": self._topics_learned,
-            "content": None
-            if content is None
-            else [list(content.vocabulary), content.idf, content.n_topics, content.directions],
-        }
+            content = learned.content
+            fields["learned"] = {
+                "network": {name: value.numpy() for name, value in arrays(learned.network).items()},
+                "known": learned.known,
+                "n_items": learned.n_items,
+                "more": learned.more,
+                "timed": learned.timed,
+                "evidence": list(learned.evidence),
+                "content": content and [list(content.vocabulary), content.idf, content.n_topics, content.directions],
+            }
         return pack(FORMAT, fields)
 
     def decode(self, data: bytes) -> None:
@@ -292,63 +255,52 @@ class SequenceModel:
             if fields["model"] != self.name:
                 raise FormatError(f"bytes of the model {fields['model']!r} given; this is {self.name!r}")
             new = type(self)(self.Config(**fields["config"]))
-            new._take(fields)
-        except (KeyError, TypeError, ValueError, RuntimeError, IndexError, ValidationError) as error:
-            if isinstance(error, FormatError | NotInstalledError):
-                raise
+            learned = None if fields["learned"] is None else new._taken(fields["learned"])
+        except PenchantError:
+            raise
+        except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
             raise FormatError(f"not a saved sequence model ({error}); fit it again") from error
-        self.__dict__.update(new.__dict__)
+        self.config, self._learned, self.report, self._fitted = new.config, learned, {}, True
 
-    def _take(self, fields: dict[str, Any]) -> None:
-        self._start_anew(fields["n_items"])
-        self._known, self._more = fields["known"], fields["more"]
-        self._row[self._known] = np.arange(self._known.size)
-        self._timed, self._topics_learned = fields["timed"], fields["topics_learned"]
-        if fields["content"] is not None:
-            vocabulary, idf, n_topics, directions = fields["content"]
-            self._content = Content(tuple(vocabulary), idf, n_topics, directions)
-        if not fields["network"]:
-            return
-        torch = _torch()
+    def _taken(self, fields: dict[str, Any]) -> Learned:
+        torch = load_torch()
         from penchant.interest.models.sequence.network import load
         from penchant.interest.models.sequence.training import alone
 
+        values, content = fields["network"], fields["content"]
+        n_topics = values["topics.bias"].shape[0] if "topics.bias" in values else 0
         with alone(0, "cpu", None):
-            network = self._build(fields["network"]["log_prior"], fields["network"]["content"])
-        load(network, {name: torch.from_numpy(value) for name, value in fields["network"].items()})
-        self._network = network.to(_device(self.config)).eval().requires_grad_(False)
-
-    def _need_fit(self) -> None:
-        if not self._fitted:
-            raise NotFittedError(f"{self.name} is not fitted; call fit or decode first")
-
-
-def _torch() -> Any:
-    """Return torch, which is slow to import, when it is needed."""
-    try:
-        import torch
-    except ImportError as error:
-        raise NotInstalledError("torch, which sequence models need,", "pip install 'penchant[deep]'") from error
-    return torch
+            network = self._build(values["log_prior"], values["content"], n_topics, fields["timed"])
+        load(network, {name: torch.from_numpy(value) for name, value in values.items()})
+        return Learned(
+            network.to(choose_device(self.config.device)).eval().requires_grad_(False),
+            fields["known"],
+            fields["n_items"],
+            self.config.max_length,
+            None if content is None else Content(tuple(content[0]), *content[1:]),
+            fields["more"],
+            fields["timed"],
+            (float(fields["evidence"][0]), float(fields["evidence"][1])),
+        )
 
 
-def _device(config: SequenceConfig) -> str:
-    torch = _torch()
-    if config.device != "auto":
-        return config.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def sees_much(interactions: Interactions) -> bool:
+    """Return whether users never come back to an item and have seen a good part of all."""
+    seen = interactions.user.size / np.unique(interactions.user).size / np.unique(interactions.item).size
+    return bool(seen > SEEN_SHARE) and interactions.repeat_share() < COMES_BACK
 
 
-def _log_prior(sequences: Sequences, n: int) -> Float32Array:
+def log_prior(sequences: Sequences, n: int) -> Float32Array:
     """Return the log of each item's share of the events trained on, with one event more for each."""
     count = np.bincount(sequences.item[~sequences.held_out], minlength=n) + 1.0
-    return np.log(count / count.sum()).astype(np.float32)
+    share: Float32Array = np.log(count / count.sum()).astype(np.float32)
+    return share
 
 
-def _without(histories: Histories, left_out: IntArray) -> Histories:
-    """Return the one history as it is, then without all events of each of ``left_out``."""
-    keep = np.concatenate([np.ones((1, histories.item.size), bool), histories.item != left_out[:, None]])
-    row, event = np.nonzero(keep)
-    start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=keep.shape[0]))])
-    asked_at = np.repeat(histories.asked_at, keep.shape[0])
-    return Histories(start, histories.item[event], histories.at[event], histories.weight[event], asked_at)
+def guessed_from_content(network: Network, sequences: Sequences) -> Float32Array:
+    """Return the matrix that makes of an item's fixed numbers the ones that training would have learned."""
+    fixed = network.content.cpu().numpy().astype(np.float64)
+    learned = network.ids.detach().cpu().numpy().astype(np.float64)
+    count = np.bincount(sequences.item, minlength=fixed.shape[0]).astype(np.float64)
+    matrix: Float32Array = ridge(fixed, learned, count / max(1.0, count.mean())).astype(np.float32)
+    return matrix

@@ -19,6 +19,7 @@ class Gated(SequenceModel):
 
     name = "sequence"
     Config = GatedConfig
+    config: GatedConfig
 
     def body(self, timed: bool) -> nn.Module:
         """Return gated blocks."""
@@ -32,6 +33,7 @@ class Transformer(SequenceModel):
 
     name = "transformer"
     Config = TransformerConfig
+    config: TransformerConfig
 
     def body(self, timed: bool) -> nn.Module:
         """Return blocks of attention."""
@@ -45,6 +47,7 @@ class Gru(SequenceModel):
 
     name = "gru"
     Config = RecurrentConfig
+    config: RecurrentConfig
 
     def body(self, timed: bool) -> nn.Module:
         """Return gated recurrent units."""
@@ -60,6 +63,7 @@ class Lstm(SequenceModel):
 
     name = "lstm"
     Config = RecurrentConfig
+    config: RecurrentConfig
 
     def body(self, timed: bool) -> nn.Module:
         """Return long short-term memory cells."""
@@ -75,6 +79,7 @@ class Caser(SequenceModel):
 
     name = "caser"
     Config = CaserConfig
+    config: CaserConfig
 
     def body(self, timed: bool) -> nn.Module:
         """Return horizontal and vertical filters."""

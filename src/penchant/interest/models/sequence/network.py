@@ -40,7 +40,7 @@ class Network(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale)))
         self.factor = nn.Parameter(torch.tensor(1.0 if config.popularity else 0.0), requires_grad=config.popularity)
         self.topics = nn.Linear(size, n_topics) if config.topic_weight and n_topics else None
-        self.evidence = nn.Linear(size, 1) if config.evidence_weight else None
+        self.evidence = nn.Linear(2 * size, 1) if config.evidence_weight else None
 
     def items(self) -> Tensor:
         """Return what describes each item, shape ``(n, d)``."""
@@ -63,6 +63,14 @@ class Network(nn.Module):
         """Return the score of one item for each ``h``, both ``(N, d)``; shape ``(N,)``."""
         h, items = self._scaled(h, items)
         return (h * items).sum(dim=-1).float() + self.factor * log_prior
+
+    def weighed(self, h: Tensor, items: Tensor) -> Tensor:
+        """Return the evidence weight expected of ``items`` after ``h``, both ``(N, d)``, standardised; shape ``(N,)``."""
+        if self.evidence is None:
+            raise ValueError("this network has no head for evidence weights")
+        items = items * math.sqrt(items.shape[-1])  # entries of about 1
+        result: Tensor = self.evidence(torch.cat([h * items, items], dim=-1)).float()[:, 0]
+        return result
 
     def _scaled(self, h: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         if not self.cosine:

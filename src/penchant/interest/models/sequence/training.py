@@ -15,7 +15,7 @@ from torch import Tensor
 
 from penchant.domain.item_model import Progress
 from penchant.interest.models.sequence.augment import augmented, like
-from penchant.interest.models.sequence.batches import Batch, Sequences, batches, padded, windows
+from penchant.interest.models.sequence.batches import Batch, Sequences, batches, drawn_ahead, padded, windows
 from penchant.interest.models.sequence.checkpoint import Checkpoint
 from penchant.interest.models.sequence.config import SequenceConfig
 from penchant.interest.models.sequence.losses import Losses, seen_before
@@ -94,9 +94,8 @@ class Trainer:
         )
         self.losses = Losses(network, config, task.mask_seen, task.topics, task.device)
         self.run: Any = torch.compile(network, dynamic=True) if config.compile else network
-        self.alike: IntArray | None = None
-        if "substitute" in config.augment:
-            self.alike = like(task.sequences, network.ids.shape[0])
+        substitutes = "substitute" in config.augment
+        self.alike = like(task.sequences, network.ids.shape[0]) if substitutes else np.zeros((0, 0), np.int64)
         self.asked = _held_out(task.sequences, config.max_length, task.seed)
         self.state = State()
         self.seconds: list[float] = []
@@ -138,10 +137,9 @@ class Trainer:
         self.network.train()
         losses = torch.zeros((), device=task.device)
         for number, batch in enumerate(batches(task.sequences, chosen, config.batch_size, rng)):
-            if config.augment:
-                batch = augmented(batch, config.augment, config.augment_share, self.alike, rng)
             self._rate((self.state.epoch + number / n_batches) / config.epochs)
-            losses += self._step(batch)
+            changed = augmented(batch, config.augment, config.augment_share, self.alike, rng)
+            losses += self._step(drawn_ahead(changed, config.next_n, rng))
         return bool(torch.isfinite(losses))
 
     def _rate(self, done: float) -> None:
@@ -158,7 +156,7 @@ class Trainer:
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.task.device == "cuda"):
             loss = self.losses(self.run(on.inputs, on.at), on)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.task.config.clip)
         self.optimizer.step()
         self.state.step += 1
