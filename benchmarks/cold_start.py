@@ -26,7 +26,9 @@ from penchant.domain.vocabulary import Vocabulary
 from penchant.evaluate.report import current_commit
 from penchant.evaluate.statistics import Interval, bootstrap_mean
 from penchant.loop.fitting import facts_of, interactions_of
-from penchant.math.arrays import IntArray
+from penchant.math.arrays import FloatArray, IntArray
+from penchant.recommend.calibrate import Calibrate
+from penchant.recommend.peers import Peers, PeersConfig
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,8 +80,6 @@ def peers(frame: pl.DataFrame, folds: int, days: float, seed: int) -> dict[str, 
     """Return NDCG@10 of popularity and of peers for users without a history, each left out once."""
     import polars as pl
 
-    from penchant.recommend.peers import Peers, PeersConfig
-
     cut_us = int(frame.filter(pl.col("user_id").is_not_null())["at_us"].quantile(0.75))
     batch = EventBatch.from_frame(frame, Vocabulary(), Vocabulary())
     known = sorted(batch.users[row] for row in facts_of(batch, cut_us / 1e6))
@@ -121,7 +121,8 @@ def peers(frame: pl.DataFrame, folds: int, days: float, seed: int) -> dict[str, 
 # -- Questions ---------------------------------------------------------------------------------------------------------
 
 ASKED = (0, 1, 3, 5, 10)
-POLICIES = ("telling", "telling, yes only", "popular", "popular, yes only", "random", "random, yes only")
+POLICIES = ("telling", "telling, yes only", "popular", "random")
+LISTS = ("pipeline", "calibrated", "interest")
 
 
 def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict[str, Any]:
@@ -129,7 +130,8 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
 
     New users are drawn from those with at least 10 events before the cut and 3 items after it; nothing of them is in
     the log. What they did before the cut says yes (the topic is more of theirs than of everybody's, or the item is theirs)
-    or no; what they took after it is what a list should hold. "yes only": a no is not told to the engine.
+    or no; what they took after it is what a list should hold. "yes only": a no is not told to the engine. Lists: the
+    pipeline, the pipeline with the reranker ``calibrate``, and the source ``interest`` alone.
     """
     import polars as pl
 
@@ -142,7 +144,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     rng = np.random.default_rng(seed)
     drawn = [able[i] for i in rng.permutation(len(able))[: min(max_users, len(able) // 3)]]
     mine = pl.col("user_id").is_in(drawn).fill_null(False)
-    engine = filled(frame.filter(~mine & (pl.col("at_us") < cut_us)), at, pipeline={"seen": "allow"})
+    engine = filled(frame.filter(~mine & (pl.col("at_us") < cut_us)), at)
     engine.fit(["item_knn", "taste", "blend"])
     ledger = engine.ledger
     own = EventBatch.from_frame(frame.filter(mine), ledger.items, ledger.topics)
@@ -151,7 +153,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     popularity = everybody if kind == "topic" else ledger.population("item_population", at, 1e6)
     names = ledger.topics if kind == "topic" else ledger.items
     by_popularity = sorted(asking, key=lambda name: -popularity[names.number(name)])
-    scores: dict[str, list[list[float]]] = {policy: [] for policy in POLICIES}
+    scores: dict[str, list[list[list[float]]]] = {policy: [] for policy in POLICIES}
     said_yes: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for user_id, rows in own.groups("user"):
         rows = rows[(own.item[rows] >= 0) & (own.weight[rows] > 0)]
@@ -160,12 +162,12 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
         yes = _yes(own, early, everybody, kind)
         for policy in POLICIES:
             order = by_popularity if policy.startswith("popular") else list(rng.permutation(asking))
-            values, answers = [], {}
+            stages: list[list[float]] = []
+            answers: dict[str, bool] = {}
             stranger = f"new/{user_id}/{policy}"
             for k in range(max(ASKED) + 1):
                 if k in ASKED:
-                    query = engine.recommender.query(stranger, N, at, {})
-                    values.append(ndcg(engine.recommender.pipeline.run(query)[0].item.tolist(), taken))
+                    stages.append(_lists(engine, stranger, at, taken))
                 if k == max(ASKED):
                     break
                 if policy.startswith("telling"):
@@ -175,24 +177,48 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
                     question = order[k]
                 answers[question] = names.number(question) in yes
                 if answers[question] or "yes only" not in policy:
-                    engine.answer(stranger, {question: answers[question]}, kind, at=from_s(at - 1.0))  # type: ignore[arg-type]
-            scores[policy].append(values)
+                    engine.answer(stranger, {question: answers[question]}, kind)  # type: ignore[arg-type]
+            scores[policy].append(stages)
             said_yes[policy].append(sum(answers.values()) / len(answers))
             if kind == "item":
                 engine.forget(stranger)  # nobody else's list may know of a made-up liking
     engine.close()
     users, draw = np.arange(len(scores["telling"])), np.random.default_rng(seed + 1)
+    values = {policy: np.array(rows) for policy, rows in scores.items()}  # (users, stages, lists)
+
+    def measured(one: FloatArray) -> dict[str, Any]:
+        return shown(bootstrap_mean(one, users, draw))
+
     table = {
-        policy: {
-            str(k): shown(bootstrap_mean(np.array(values)[:, column], users, draw)) for column, k in enumerate(ASKED)
+        name: {
+            policy: {str(k): measured(rows[:, stage, column]) for stage, k in enumerate(ASKED)}
+            for policy, rows in values.items()
         }
-        for policy, values in scores.items()
+        for column, name in enumerate(LISTS)
     }
-    return {
-        "ndcg@10": table,
-        "yes": {policy: round(float(np.mean(v)), 3) for policy, v in said_yes.items()},
-        "users": len(users),
+    five = ASKED.index(5)
+    ahead = {
+        name: {
+            "of no answers": measured(values["telling"][:, five, column] - values["telling"][:, 0, column]),
+            "of popular questions": measured(values["telling"][:, five, column] - values["popular"][:, five, column]),
+            "of random questions": measured(values["telling"][:, five, column] - values["random"][:, five, column]),
+        }
+        for column, name in enumerate(LISTS)
     }
+    yes_share = {policy: round(float(np.mean(shares)), 3) for policy, shares in said_yes.items()}
+    return {"ndcg@10": table, "five telling ahead": ahead, "yes": yes_share, "users": len(users)}
+
+
+def _lists(engine: Engine, user_id: str, at: float, taken: IntArray) -> list[float]:
+    """Return NDCG@10 of each of ``LISTS`` for a user."""
+    pipeline = engine.recommender.pipeline
+    query = engine.recommender.query(user_id, N, at, {})
+    proposals = pipeline.proposals(query)
+    ranked, _ = pipeline.ranker.rank(query, proposals)
+    for reranker in pipeline.rerankers:
+        ranked = reranker.rerank(query, ranked)
+    lists = (ranked, Calibrate().rerank(query, ranked), proposals["interest"])
+    return [ndcg(one.item.tolist(), taken) for one in lists]
 
 
 def _yes(batch: EventBatch, rows: IntArray, everybody: Any, kind: str) -> set[int]:

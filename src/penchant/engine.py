@@ -448,19 +448,24 @@ class Engine:
         Raises:
             ConfigError: When an answer is about what nobody has named yet.
         """
+        return self._questions.questions(n, kind, answers or {}, self._when(at), at is None)
+
+    @property
+    def _questions(self) -> Onboarding:
         if self._onboarding is None:
             from penchant.loop.onboarding import Onboarding
 
             self._onboarding = Onboarding(self.ledger, self.recommender.index, self.settings)
-        return self._onboarding.questions(n, kind, answers or {}, self._when(at), at is None)
+        return self._onboarding
 
     def answer(
         self, user_id: str, answers: Mapping[str, bool], kind: QuestionKind = "topic", at: Moment | None = None
     ) -> Receipt:
-        """Take a user's answers: statements on topics, 1 or -1; a ``like`` of every item that is taken."""
-        from penchant.loop.onboarding import answer_events
+        """Take a user's answers: statements on topics; a ``like`` of every item that is taken, nothing of the others.
 
-        return self.ingest(answer_events(user_id, answers, kind, at))
+        A statement is as strong as people who answer so differ from others; ``say`` takes a plain one.
+        """
+        return self.ingest(self._questions.answered(user_id, answers, kind, self._when(at), at is None))
 
     def explain(self, user_id: str, item_id: str, at: Moment | None = None) -> Explanation:
         """Return why an item is, or is not, recommended to a user."""

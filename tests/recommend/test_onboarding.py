@@ -5,7 +5,16 @@ import pytest
 from pydantic import ValidationError
 
 from penchant.errors import ConfigError
-from penchant.recommend.onboarding import Crowd, OnboardingConfig, asked_about, choose_questions, likes, taste_of
+from penchant.recommend.onboarding import (
+    Crowd,
+    OnboardingConfig,
+    asked_about,
+    choose_questions,
+    likes,
+    taste_of,
+    worth,
+)
+from penchant.testing import toy_log
 
 
 def crowd(tastes, yes, noise=1e-9):
@@ -82,6 +91,27 @@ def test_tastes_and_likes_by_hand():
     assert likes(counts).tolist() == [[True, False, False], [False, False, True]]
     assert likes(np.array([[1.0, 0.0], [5.0, 5.0]])).tolist() == [[False, False], [False, True]]  # once is no liking
     assert asked_about(np.array([[1, 0, 1], [1, 0, 0]], dtype=bool), 5).tolist() == [0, 2]
+
+
+def test_what_an_answer_is_worth_by_hand():
+    taste = np.array([[0.6, 0.4, 0.0], [0.2, 0.4, 0.4]])
+    yes, no = worth(taste, np.array([[1, 1, 0], [0, 1, 0]], dtype=bool))
+    # E(p) is 0.4, 0.4, 0.2. Who likes topic 0 gives it 0.6, more than the strongest; who does not, 0.2 of 0.4.
+    assert yes == pytest.approx(np.array([1.0, 1.0, 1.0]))  # nobody likes topic 2: 1
+    assert no == pytest.approx(np.array([-0.5, -1.0, -1.0]))
+    assert worth(np.array([[0.8, 0.2], [1.0, 0.0]]), np.array([[1, 1], [1, 0]], dtype=bool))[0][1] == pytest.approx(
+        0.2 / 0.9
+    )
+
+
+def test_a_statement_puts_the_topic_where_it_stands_with_people_who_answer_so(open_engine):
+    toy = toy_log(n_users=60)
+    engine = open_engine()
+    engine.ingest(toy.events)
+    engine.answer("new", {"topic-1": True, "topic-4": False})
+    said = {one.topic: one.stated for one in engine.interests("new")}
+    assert 0 < said["topic-1"] <= 1
+    assert -1 < said["topic-4"] < 0
 
 
 # -- Through the engine ------------------------------------------------------------------------------------------------

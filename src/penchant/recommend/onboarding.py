@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.math.arrays import BoolArray, FloatArray, IntArray
 
+LEAST = 0.01
+"""A statement weaker than this would say nothing."""
+
 
 class OnboardingConfig(BaseModel):
     """Configuration of the questions to new users."""
@@ -142,3 +145,21 @@ def asked_about(cared_for: BoolArray, n: int) -> IntArray:
     times = cared_for.sum(axis=0)
     order = np.argsort(-times, kind="stable")[:n]
     return order[times[order] > 0].astype(np.int64)
+
+
+def worth(taste: FloatArray, cared_for: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return what a yes and what a no on each topic is worth as a statement, shapes ``(T,)``, in (0, 1] and [-1, 0).
+
+    A statement ``v > 0`` raises a topic to ``v`` times the strongest one, ``v < 0`` multiplies it by ``1 + v``. So that
+    afterwards it stands where it stands with people who would answer so, ``v = E(p | yes) / max E(p)`` and
+    ``v = E(p | no) / E(p) - 1``. Where nobody, or everybody, would answer so it is 1 and -1.
+    """
+    n_yes, n_no = cared_for.sum(axis=0), (~cared_for).sum(axis=0)
+    everybody = taste.mean(axis=0) if taste.size else np.zeros(taste.shape[1])
+    with_yes = (taste * cared_for).sum(axis=0) / np.maximum(1, n_yes)
+    with_no = (taste * ~cared_for).sum(axis=0) / np.maximum(1, n_no)
+    top = max(float(everybody.max(initial=0.0)), 1e-300)
+    yes = np.where(n_yes > 0, np.clip(with_yes / top, LEAST, 1.0), 1.0)
+    less = with_no / np.maximum(everybody, 1e-300) - 1.0
+    no = np.where((n_no > 0) & (n_yes > 0), np.clip(less, -1.0, -LEAST), -1.0)
+    return yes, no
