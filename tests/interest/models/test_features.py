@@ -7,7 +7,7 @@ from scipy import sparse
 from penchant.clock import DAY_S
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import ItemTable
-from penchant.interest.models.features import FEATURES, NEVER, CandidateSizes, ItemFacts, Mine, Sight
+from penchant.interest.models.features import FEATURES, NEVER, CandidateSizes, ItemFacts, Mine, Sight, entries
 
 # Users 0 and 1 take items 0 and 1; user 0 takes item 0 again ten days later; nobody takes items 2 and 3.
 TAKEN = Interactions(
@@ -22,7 +22,7 @@ ALL = np.arange(4)
 
 def features(mine=MINE, follows=(0.0, 0.0, 0.0, 0.0), at=NOW):
     sight = Sight(ItemFacts.of(TAKEN, 4, at), ITEMS)
-    table = sight.features(mine, np.array(follows), ALL, at)
+    table = sight.features(mine, sight.look(mine), np.array(follows), ALL, at)
     return dict(zip(FEATURES, table.T, strict=True))
 
 
@@ -79,7 +79,9 @@ def test_candidates_come_from_own_items_rules_popularity_and_topics():
 
     def chosen(led=(0, 0, 0, 0), at=NOW, **sizes):
         none = {"own": 0, "follows": 0, "popular": 0, "topics": 0, "per_topic": 1}
-        return sight.candidates(one, np.array(led, float), at, CandidateSizes(**(none | sizes))).tolist()
+        return sight.candidates(
+            one, sight.look(one), np.array(led, float), at, CandidateSizes(**(none | sizes))
+        ).tolist()
 
     assert chosen() == []
     assert chosen(own=5) == [1]
@@ -90,3 +92,13 @@ def test_candidates_come_from_own_items_rules_popularity_and_topics():
     assert chosen(topics=2, per_topic=1) == [0, 1]
     assert chosen((0, 0, 0, 0.5), follows=3) == []  # it comes in ten days only
     assert chosen((0, 0, 0, 0.5), follows=3, at=31 * DAY_S) == [3]
+
+
+def test_entries_are_those_of_the_rows():
+    matrix = sparse.random_array((30, 12), density=0.2, rng=np.random.default_rng(0), format="csr")
+    rows = np.array([4, 4, 0, 29, 11])
+    row, column, value = entries(matrix, rows)
+    found = np.zeros((5, 12))
+    found[row, column] = value
+    assert np.array_equal(found, matrix.toarray()[rows])
+    assert entries(matrix, rows[:0])[0].size == 0

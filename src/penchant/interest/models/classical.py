@@ -132,6 +132,7 @@ class Classical(KeepsLearned[ClassicalLearned]):
     """
 
     _kind = ClassicalLearned
+    _ready: tuple[ClassicalLearned, ItemTable, Asking] | None = None
     config: ClassicalConfig
 
     @abstractmethod
@@ -182,8 +183,12 @@ class Classical(KeepsLearned[ClassicalLearned]):
         return CandidateSizes(own, config.follows, config.popular, config.topics, config.per_topic)
 
     def _asking(self, items: ItemTable) -> Asking:
+        """Return what asks about these items; made once for a catalogue, it is far dearer than an answer."""
         kept = self.learned
-        return Asking(ItemFacts(**kept.facts), self._rules(), items, self._sizes(kept.own))
+        if self._ready is None or self._ready[0] is not kept or self._ready[1] is not items:
+            asking = Asking(ItemFacts(**kept.facts), self._rules(), items, self._sizes(kept.own))
+            self._ready = (kept, items, asking)
+        return self._ready[2]
 
     def _rules(self) -> Rules:
         rules = Rules(RULES)

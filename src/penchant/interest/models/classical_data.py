@@ -10,7 +10,7 @@ import numpy as np
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
 from penchant.interest.models.evidence import newest_items
-from penchant.interest.models.features import FEATURES, CandidateSizes, ItemFacts, Mine, Sight
+from penchant.interest.models.features import FEATURES, CandidateSizes, ItemFacts, Mine, Sight, distinct
 from penchant.interest.models.rules import Rules, RulesConfig
 from penchant.math.arrays import BoolArray, Float32Array, FloatArray, IntArray
 
@@ -92,8 +92,9 @@ class Asking:
             for b, at in enumerate(some.asked_at.tolist()):
                 part = slice(int(mine.start[b]), int(mine.start[b + 1]))
                 one = Mine(mine.item[part], mine.age_days[part], mine.weight[part])
-                candidates = self._sight.candidates(one, follows[b], at, self._sizes)
-                yield candidates, self._sight.features(one, follows[b], candidates, at)
+                liked = self._sight.look(one)
+                candidates = self._sight.candidates(one, liked, follows[b], at, self._sizes)
+                yield candidates, self._sight.features(one, liked, follows[b], candidates, at)
 
 
 def before(interactions: Interactions, at: float) -> Interactions:
@@ -141,12 +142,13 @@ def examples_at(
         asked = np.sort(rng.choice(asked, users, replace=False))
     if not asked.size:
         return Examples.joined([])
-    key = np.unique(interactions.user[after].astype(np.int64) * items.n_items + interactions.item[after])
+    key = distinct(interactions.user[after].astype(np.int64) * items.n_items + interactions.item[after])
     asking = Asking(ItemFacts.of(past, items.n_items, at), rules, items, sizes)
     parts = []
     questions = Histories.of(past, asked, np.full(asked.size, at - 1e-6))
     for user, (candidates, x) in zip(asked.tolist(), asking.rows(questions), strict=True):
-        taken = np.isin(user * items.n_items + candidates, key)
+        wanted = user * items.n_items + candidates
+        taken = key[np.searchsorted(key, wanted).clip(max=key.size - 1)] == wanted
         keep, weight = np.arange(candidates.size), np.ones(candidates.size)
         rest = np.flatnonzero(~taken)
         if others is not None and rest.size > others:
