@@ -122,7 +122,7 @@ def fit_tracker(
     del features
     seasons = _seasons(batch, first_row, base, came, from_s, n_topics, circumstances or {})
     activity = learn_activity(mixed, batch, around, from_s, rng)
-    return replace(parameters, scorer=scorer, seasons=seasons, activity=activity)
+    return replace(parameters, scorer=scorer, seasons=seasons, activity=activity, calibrated_at=float(batch.at.max()))
 
 
 def _ask(

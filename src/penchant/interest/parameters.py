@@ -35,6 +35,8 @@ class TrackerConfig(BaseModel):
     """Half-life of evidence against a topic."""
     population_half_life_days: float = Field(default=60.0, gt=0)
     """Half-life of the population prior."""
+    recalibrate_days: float = Field(default=7.0, ge=0)
+    """P(active) is calibrated anew when the log has moved on by so many days; 0 = only by ``fit``."""
     branch_events: float = Field(default=100.0, gt=0)
     """Events that the population counts for where a user's interest in a branch of topics becomes the prior of those in it."""
     max_topics: int = Field(default=256, ge=8)
@@ -78,6 +80,7 @@ class TrackerParameters:
         scorer: Corrects the mixture by rhythm, recency and counts; None where the data did not support one.
         seasons: How topics follow hour, weekday and context; None where the data did not show it.
         activity: Says how likely a topic is within a horizon; None before ``fit``.
+        calibrated_at: Up to which moment of the log ``activity`` was calibrated, seconds since 1970.
     """
 
     half_lives_days: FloatArray
@@ -89,6 +92,7 @@ class TrackerParameters:
     scorer: Network | None = None
     seasons: Seasons | None = None
     activity: Activity | None = None
+    calibrated_at: float = -math.inf
 
     def encode(self) -> bytes:
         """Return the parameters as bytes."""
@@ -98,7 +102,7 @@ class TrackerParameters:
             for name in ("facts", "scorer", "seasons", "activity")
             if (part := getattr(self, name)) is not None
         }
-        return pack(FORMAT, {**plain, "topics": list(self.topics), "parts": parts})
+        return pack(FORMAT, {**plain, "topics": list(self.topics), "calibrated_at": self.calibrated_at, "parts": parts})
 
     @classmethod
     def decode(cls, data: bytes) -> TrackerParameters:
@@ -107,6 +111,10 @@ class TrackerParameters:
         parts, topics = found.pop("parts"), tuple(found.pop("topics"))
         kinds: dict[str, Any] = {"facts": TopicFacts, "scorer": Network, "seasons": Seasons, "activity": Activity}
         return cls(**found, topics=topics, **{name: kinds[name].decode(part) for name, part in parts.items()})
+
+    def recalibrated(self, activity: Activity, at: float) -> TrackerParameters:
+        """Return the same with activity calibrated on what happened up to a moment."""
+        return replace(self, activity=activity, calibrated_at=at)
 
     def numbered_as(self, topics: Sequence[str]) -> TrackerParameters:
         """Return the same for a log whose topics have the numbers given; those it does not name are left out."""

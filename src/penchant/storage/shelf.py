@@ -70,6 +70,27 @@ class ModelShelf:
                 (name, position, fitted_us, data),
             )
 
+    def names(self, start: str) -> list[str]:
+        """Return the names of the models whose name begins with ``start``, in order."""
+        if self._folder is not None:
+            found = [path.stem for path in self._folder.glob("*.model")] if self._folder.is_dir() else []
+        elif self._database is None:
+            found = list(self._memory)
+        else:
+            found = [str(row[0]) for row in self._database.fetch("SELECT name FROM model")]
+        return sorted(name for name in found if name.startswith(start))
+
+    def drop(self, name: str) -> None:
+        """Remove a model, if it is there."""
+        if self._folder is not None:
+            (self._folder / f"{name}.model").unlink(missing_ok=True)
+        elif self._database is None:
+            self._memory.pop(name, None)
+        else:
+            with self._database.transaction() as connection:
+                sql = f"DELETE FROM model WHERE name = {self._database.bind}"  # noqa: S608
+                connection.exec_driver_sql(sql, (name,))
+
     @staticmethod
     def _read(path: Path) -> tuple[int, bytes] | None:
         if not path.exists():
