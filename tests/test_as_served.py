@@ -96,7 +96,7 @@ def test_calibration_can_be_switched_off_and_asked_for():
 
 @pytest.mark.parametrize("kind", ["memory", "parquet", "sqlite"])
 def test_versions_by_time_wherever_models_are_kept(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("penchant.loop.versions.KEPT", 3)
+    monkeypatch.setattr("penchant.loop.versions.KEPT", 4)
     database = Database(f"sqlite:///{tmp_path}/log.db") if kind == "sqlite" else None
     shelf = ModelShelf(database, tmp_path if kind == "parquet" else None)
     config = TrackerConfig()
@@ -113,7 +113,8 @@ def test_versions_by_time_wherever_models_are_kept(kind, tmp_path, monkeypatch):
         versions.put(fitted, number, at_s * 1_000_000, 50_000_000)
     for one in (versions, TrackerVersions(shelf, config, tuple)):  # and after a restart
         assert [strength(at, one) for at in (49, 50, 99, 100, 199, 200, 1e12)] == [2, 10, 10, 1, 1, 2, 2]
-    versions.put(replace(unfitted, strength=np.full(4, 3.0)), 3, 300_000_000, 50_000_000)
-    assert len(shelf.names("tracker@")) == 3
+    for at_s in (300, 400):
+        versions.put(replace(unfitted, strength=np.full(4, at_s / 100)), 3, at_s * 1_000_000, 50_000_000)
+    assert len(shelf.names("tracker@")) == 4
     # The oldest one kept answers for what was before it.
-    assert [strength(at) for at in (49, 50, 150, 250, 300)] == [1, 1, 1, 2, 3]
+    assert [strength(at) for at in (49, 50, 150, 250, 300, 400)] == [1, 1, 1, 2, 3, 4]
