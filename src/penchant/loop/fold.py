@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FLUSH_AT_ONCE = 100
 """States written with one commit while events come in: no event pays for more."""
+FLUSH_A_ROW = 8
+"""States written with each event once many wait; an event makes news of fewer."""
 WAITING = 1000
 """States with news that may wait before they are written."""
 MANY = 500
@@ -136,7 +138,7 @@ class Ledger:
         while self._queue:
             waiting.append(self._queue.popleft())
         try:
-            flushing = self._flush_size()
+            flushing = self._flush_size(sum(len(work.rows) for work in waiting))
             with self.log.transaction():
                 self._catch_up()
                 if flushing:
@@ -159,9 +161,12 @@ class Ledger:
             for work in waiting:
                 work.done = True
 
-    def _flush_size(self) -> int:
+    def _flush_size(self, n_rows: int) -> int:
+        """Return how many states the next commit takes with it: more than its rows make news, so that few wait."""
         behind = self._folded - self._kept > self._checkpoint_events and self.states.waiting > 0
-        return FLUSH_AT_ONCE if behind or self.states.waiting > WAITING else 0
+        if behind:
+            return FLUSH_AT_ONCE
+        return min(FLUSH_AT_ONCE, FLUSH_A_ROW * (1 + n_rows)) if self.states.waiting > WAITING else 0
 
     def _fold_work(self, work: _Work) -> None:
         new = np.flatnonzero(work.position)
