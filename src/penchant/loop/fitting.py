@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from penchant.clock import DAY_S, Clock, day_of, to_us
+from penchant.clock import Clock, to_us
 from penchant.domain.batch import EventBatch
 from penchant.domain.event import TYPE_CODE
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import ItemTraining, Progress, silent
 from penchant.domain.packing import pack
-from penchant.domain.slate import Candidates
 from penchant.errors import UnknownNameError
 from penchant.interest.learning import Circumstance, fit_tracker
 from penchant.interest.tracker import Tracker
@@ -27,7 +26,6 @@ from penchant.loop.crowd import crowd_by_day
 from penchant.loop.fold import Ledger
 from penchant.loop.model_source import ModelSource
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
-from penchant.math.arrays import IntArray
 from penchant.profile.facts import Facts
 from penchant.profile.population import by_day
 from penchant.recommend.blend import BlendConfig
@@ -61,6 +59,7 @@ class Fitting:
         clock: Says when a model was fitted.
         folder: Where models may keep unfinished training, None: nowhere.
         progress: Told how far a model is.
+        early: Sources that have not seen the newest slice, by name; filled by who asks them first, emptied at the end.
     """
 
     ledger: Ledger
@@ -70,6 +69,7 @@ class Fitting:
     clock: Clock
     folder: Path | None = None
     progress: Progress = silent
+    early: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tracker: Any = self.ledger.learners["tracker"]
@@ -92,16 +92,20 @@ class Fitting:
         Raises:
             UnknownNameError: When there is no such model.
         """
+        ranker: Any = self.recommender.pipeline.ranker
         steps: dict[str, Callable[[], dict[str, Any]]] = {
             "tracker": self._tracker,
             **{name: partial(self._source, name) for name in self._known()},
             "blend": self._blend,
+            **({ranker.name: self._ranker} if hasattr(ranker, "fit") else {}),
         }
-        chosen = {"tracker", *self.declared, "blend"} if names is None else set(names)
+        chosen = (
+            {"tracker", *self.declared, *list(steps)[list(steps).index("blend") :]} if names is None else set(names)
+        )
         for name in sorted(chosen):
             if name not in steps:
                 raise UnknownNameError("model to fit", name, steps)
-            if name not in ("tracker", "blend"):
+            if name not in ("tracker", "blend", getattr(ranker, "name", "blend")):
                 self.recommender.pipeline.source(name)  # what is not installed is said before anything is fitted
         report: dict[str, Any] = {"events": len(self.batch)}
         for name in steps:
@@ -109,7 +113,14 @@ class Fitting:
                 began = time.perf_counter()
                 report[name] = steps[name]()
                 report[name]["seconds"] = round(time.perf_counter() - began, 3)
+        self.early.clear()
         return report
+
+    def _ranker(self) -> dict[str, Any]:
+        """Learn the order of the candidates; see ``penchant.loop.fusing``."""
+        from penchant.loop.fusing import fit_ranker
+
+        return fit_ranker(self)
 
     def _known(self) -> list[str]:
         """Return the names of all sources and item models that learn, the declared first."""
@@ -117,12 +128,9 @@ class Fitting:
         learn = [name for name in pipeline.names if hasattr(pipeline.sources.get(name, ModelSource), "fit")]
         return list(dict.fromkeys((*self.declared, *learn)))
 
-    def _save(self, name: str, data: bytes) -> None:
+    def save(self, name: str, data: bytes) -> None:
+        """Keep what a model learned."""
         self.shelf.save(name, self.position, to_us(self.clock()), data)
-
-    def _sample(self, users: list[str], n: int, step: int) -> set[str]:
-        rng = np.random.default_rng([self.seed, step])
-        return set(users) if len(users) <= n else {users[i] for i in rng.choice(len(users), n, replace=False)}
 
     def _tracker(self) -> dict[str, Any]:
         """Learn the tracker's parameters from the events after the first half of the log."""
@@ -137,7 +145,7 @@ class Fitting:
         )
         self.tracker = Tracker(config, parameters)
         self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
-        self._save("tracker", parameters.encode())
+        self.save("tracker", parameters.encode())
         return {
             "weights": parameters.weights.tolist(),
             "network": parameters.scorer is not None,
@@ -149,14 +157,14 @@ class Fitting:
         pipeline = self.recommender.pipeline
         source: Any = pipeline.source(name)
         if not getattr(source, "given", False):  # what was brought from outside stays
-            source = self._fitted(name, source, self.interactions)
+            source = self.fitted(name, source, self.interactions)
         if self.interactions.user.size:
-            self._save(name, source.encode())
+            self.save(name, source.encode())
             pipeline.sources[name] = source
         self._tidy(name)
         return {"interactions": int(self.interactions.user.size), "items": self.interactions.n_items}
 
-    def _fitted(self, name: str, source: Any, interactions: Interactions, folder: bool = True) -> Any:
+    def fitted(self, name: str, source: Any, interactions: Interactions, folder: bool = True) -> Any:
         """Return a new source like ``source``, fitted."""
         if not isinstance(source, ModelSource):
             fresh: Any = type(source)(source.config)
@@ -182,19 +190,19 @@ class Fitting:
 
     def _blend(self) -> dict[str, Any]:
         """Learn the weights on the last tenth of the log, with neighbours that have not seen it."""
+        from penchant.loop.fusing import past_questions
+
         repeat_share = self.interactions.repeat_share()
         pipeline = self.recommender.pipeline
         known = BlendConfig().weights
         start = {name: known.get(name, NEW_SOURCE_WEIGHT) for name in pipeline.config.sources}
         self.recommender.use_blend(start, repeat_share)
-        # At the end of a day the population's counts are ready: no partial day to fold for each question.
-        cut = day_of(float(np.quantile(self.interactions.at, 0.9))) * DAY_S - 1e-6 if self.interactions.at.size else 0.0
-        asked = self._asked(cut)
+        asked = [(one.proposals, one.taken) for one in past_questions(self, MAX_BLEND_USERS)]
         weights, after, before = start, 0.0, 0.0
         if len(asked) >= 20:
             weights, after, before = learn_weights(asked, start, 10, np.random.default_rng([self.seed, 3]))
         self.recommender.use_blend(weights, repeat_share)
-        self._save("blend", pack(BLEND_FORMAT, {"weights": weights, "repeat_share": repeat_share}))
+        self.save("blend", pack(BLEND_FORMAT, {"weights": weights, "repeat_share": repeat_share}))
         return {
             "users": len(asked),
             "weights": weights,
@@ -202,33 +210,6 @@ class Fitting:
             "ndcg@10_before": before,
             "repeat_share": repeat_share,
         }
-
-    def _asked(self, cut: float) -> list[tuple[dict[str, Candidates], IntArray]]:
-        """Return, for users active on both sides of the cut, what the sources proposed then and what was taken later."""
-        late = self.interactions.at > cut
-        early_users = np.unique(self.interactions.user[~late])
-        both = np.intersect1d(early_users, np.unique(self.interactions.user[late]))
-        users = self._sample([self.batch.users[user] for user in both], MAX_BLEND_USERS, 2)
-        sources = self.recommender.pipeline.sources
-        # What was brought from outside has not learned from the log: it may be asked as it is.
-        live = {name: sources[name] for name in self.declared if not getattr(sources[name], "given", False)}
-        early = interactions_of(self.batch, cut)
-        for name, source in live.items():
-            sources[name] = self._fitted(name, source, early, folder=False)
-        asked = []
-        try:
-            for user in both.tolist():
-                user_id = self.batch.users[user]
-                if user_id not in users:
-                    continue
-                query = self.recommender.query(user_id, 10, cut, {})
-                taken = np.unique(self.interactions.item[late & (self.interactions.user == user)]).astype(np.int64)
-                taken = taken[query.allowed[taken]]
-                if taken.size:
-                    asked.append((self.recommender.pipeline.proposals(query), taken))
-        finally:
-            sources.update(live)
-        return asked
 
 
 def circumstances_of(events: pl.DataFrame) -> dict[str, Circumstance]:

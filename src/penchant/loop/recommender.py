@@ -79,6 +79,9 @@ class Recommender:
             if hasattr(source, "decode") and not isinstance(source, ModelSource):
                 fitted: FittedSource = source  # type: ignore[assignment]
                 self._shelf.restore(source.name, fitted.decode)
+        ranker: Any = self.pipeline.ranker
+        if hasattr(ranker, "decode"):
+            self._shelf.restore(ranker.name, ranker.decode)
         learned = self._shelf.restore("blend", lambda data: unpack(data, BLEND_FORMAT))
         if learned is not None:
             self.use_blend(learned["weights"], float(learned["repeat_share"]))
@@ -86,8 +89,14 @@ class Recommender:
     def use_blend(self, weights: Mapping[str, float], repeat_share: float) -> None:
         """Rank with learned weights, unless the settings name their own, and note how much people repeat."""
         self.repeat_share = repeat_share
-        if isinstance(self.pipeline.ranker, Blend) and "blend" not in self._settings.components:
-            self.pipeline.ranker = Blend(BlendConfig(weights=dict(weights)))
+        if "blend" in self._settings.components:
+            return
+        ranker: Any = self.pipeline.ranker
+        learned = Blend(BlendConfig(weights=dict(weights)))
+        if isinstance(ranker, Blend):
+            self.pipeline.ranker = learned
+        elif hasattr(ranker, "blend"):
+            ranker.blend = learned
 
     @property
     def near(self) -> NearTaste:

@@ -13,10 +13,19 @@ SOURCES = Registry(
         "new": "penchant.recommend.newest:Newest",
         "taste": "penchant.recommend.vectors:NearTaste",
         "peers": "penchant.recommend.peers:Peers",
+        "like_minded": "penchant.recommend.like_minded:LikeMinded",
     },
 )
 
-RANKERS = Registry("ranker", "penchant.recommend.ranker", {"blend": "penchant.recommend.blend:Blend"})
+RANKERS = Registry(
+    "ranker",
+    "penchant.recommend.ranker",
+    {
+        "blend": "penchant.recommend.blend:Blend",
+        "vote": "penchant.recommend.voting:Vote",
+        "stack": "penchant.recommend.stack:Stack",
+    },
+)
 
 RERANKERS = Registry(
     "reranker",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from penchant.domain.interactions import Interactions
 from penchant.domain.query import Query
 from penchant.domain.slate import Because, Candidates
-from penchant.math.arrays import FloatArray, Int32Array
+from penchant.math.arrays import FloatArray, Int32Array, IntArray
 
 
 class CandidateSource(Protocol):
@@ -56,6 +57,50 @@ class Ranker(Protocol):
 
     def rank(self, query: Query, proposals: Mapping[str, Candidates]) -> tuple[Candidates, dict[str, dict[int, float]]]:
         """Return all candidates, best first, and each source's part of each score, ``{source: {item: part}}``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of the past, what the sources answered without knowing what came, and what came.
+
+    Attributes:
+        query: The question.
+        proposals: Candidates by source.
+        taken: Items taken after the question, distinct, all allowed, shape ``(k,)``.
+    """
+
+    query: Query
+    proposals: Mapping[str, Candidates]
+    taken: IntArray
+
+
+class FittedRanker(Ranker, Protocol):
+    """A ranker that learns from what was proposed and then taken; before that it ranks as well as it can."""
+
+    name: str
+
+    @property
+    def fitted(self) -> bool:
+        """Return whether ``fit`` or ``decode`` has happened."""
+        ...
+
+    def fit(self, asked: Iterable[Asked], sources: Sequence[str], seed: int) -> dict[str, Any]:
+        """Learn, and return what came of it as plain values.
+
+        Args:
+            asked: Gone through once.
+            sources: Names of the sources that will propose, in the order of the pipeline.
+            seed: Seed of all chance.
+        """
+        ...
+
+    def encode(self) -> bytes:
+        """Return what was learned as bytes."""
+        ...
+
+    def decode(self, data: bytes) -> None:
+        """Take what ``encode`` wrote; ``FormatError`` when damaged."""
         ...
 
 
