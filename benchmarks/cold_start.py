@@ -122,7 +122,7 @@ def peers(frame: pl.DataFrame, folds: int, days: float, seed: int) -> dict[str, 
 
 ASKED = (0, 1, 3, 5, 10)
 POLICIES = ("telling", "telling, yes only", "popular", "random")
-LISTS = ("pipeline", "calibrated", "interest")
+LISTS = ("pipeline", "calibrated", "interest", "like_minded")
 
 
 def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     New users are drawn from those with at least 10 events before the cut and 3 items after it; nothing of them is in
     the log. What they did before the cut says yes (the topic is more of theirs than of everybody's, or the item is theirs)
     or no; what they took after it is what a list should hold. "yes only": a no is not told to the engine. Lists: the
-    pipeline, the pipeline with the reranker ``calibrate``, and the source ``interest`` alone.
+    pipeline, the pipeline with the reranker ``calibrate``, and the sources ``interest`` and ``like_minded`` alone.
     """
     import polars as pl
 
@@ -145,7 +145,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     drawn = [able[i] for i in rng.permutation(len(able))[: min(max_users, len(able) // 3)]]
     mine = pl.col("user_id").is_in(drawn).fill_null(False)
     engine = filled(frame.filter(~mine & (pl.col("at_us") < cut_us)), at)
-    engine.fit(["item_knn", "taste", "blend"])
+    engine.fit(["item_knn", "taste", "like_minded", "blend"])
     ledger = engine.ledger
     own = EventBatch.from_frame(frame.filter(mine), ledger.items, ledger.topics)
     everybody = ledger.population("topic_population", at, 1e6)
@@ -217,7 +217,12 @@ def _lists(engine: Engine, user_id: str, at: float, taken: IntArray) -> list[flo
     ranked, _ = pipeline.ranker.rank(query, proposals)
     for reranker in pipeline.rerankers:
         ranked = reranker.rerank(query, ranked)
-    lists = (ranked, Calibrate().rerank(query, ranked), proposals["interest"])
+    lists = (
+        ranked,
+        Calibrate().rerank(query, ranked),
+        proposals["interest"],
+        pipeline.source("like_minded").candidates(query, N),
+    )
     return [ndcg(one.item.tolist(), taken) for one in lists]
 
 

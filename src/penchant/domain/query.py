@@ -13,6 +13,7 @@ from penchant.domain.interests import Reading
 from penchant.domain.item_model import ItemTable
 from penchant.domain.profile import History
 from penchant.domain.rules import NO_RULING, Ruling
+from penchant.domain.statements import Statements
 from penchant.domain.taste import ItemVectors, TasteReader
 from penchant.domain.vocabulary import Vocabulary
 from penchant.math.arrays import BoolArray, FloatArray
@@ -42,6 +43,7 @@ class Query:
         shown: Returns what the user was shown.
         facts: Returns what is known of the user beside events: value by name.
         vectors: Returns the item vectors.
+        said: Returns what the user said of topics, as of the moment.
         ruling: The business rules; what they keep out is not ``allowed`` already.
     """
 
@@ -64,6 +66,7 @@ class Query:
     shown: Callable[[], Impressions] = Impressions.none
     facts: Callable[[], Mapping[str, Any]] = dict
     vectors: Callable[[], ItemVectors] = ItemVectors.none
+    said: Callable[[], Statements] = Statements.none
     ruling: Ruling = NO_RULING
 
     def name(self, item: int) -> str:

@@ -41,6 +41,12 @@ class Statements:
     until: FloatArray
     position: IntArray
 
+    @classmethod
+    def none(cls) -> Statements:
+        """Return that nothing was said."""
+        nothing = np.empty(0)
+        return cls(np.empty(0, np.int32), np.empty(0, np.int8), nothing, nothing, nothing, np.empty(0, np.int64))
+
     def of_scope(self, scope: StatementScope) -> IntArray:
         """Return the rows of a scope."""
         return np.flatnonzero(self.scope == SCOPE_CODE[scope])

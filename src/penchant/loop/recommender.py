@@ -222,6 +222,7 @@ class Recommender:
             shown=lambda: self._shown(user_id, at),
             facts=lambda: self._facts(user_id, at),
             vectors=lambda: self.near.vectors,
+            said=lambda: said,
             ruling=ruling,
         )
 
