@@ -333,8 +333,8 @@ def html_report(report: Report) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{_html_facts(_provenance(report))}"
-        f"{_html_table(report.models, 'Results')}{_html_plots(report.models)}"
-        f"{f'<h2>Notes</h2>{notes}' if notes else ''}"
+        f"{_html_table(report.models, 'Results')}{f'<h2>Notes</h2>{notes}' if notes else ''}"
+        f"{_html_plots(report.models, 1)}"
         f"{''.join(_html_section(section) for section in report.sections)}</main></body></html>\n"
     )
 
@@ -378,9 +378,12 @@ def _html_table(models: Sequence[ModelResult], label: str) -> str:
     )
 
 
-def _html_plots(models: Sequence[ModelResult]) -> str:
+def _html_plots(models: Sequence[ModelResult], first: int | None = None) -> str:
+    """Return a plot of each column; those behind the ``first`` ones are folded away."""
     metrics = [name for name in _column_names(models) if name not in COSTS]
-    return "".join(f"<h3>{escape(_headline(name))}</h3>{_plot(models, name)}" for name in metrics)
+    plots = [f"<h3>{escape(_headline(name))}</h3>{_plot(models, name)}" for name in metrics]
+    shown, rest = "".join(plots[:first]), "" if first is None else "".join(plots[first:])
+    return f"{shown}<details><summary>A plot of each other column</summary>{rest}</details>" if rest else shown
 
 
 def _chart(chart: Chart) -> str:

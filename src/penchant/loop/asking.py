@@ -18,6 +18,7 @@ from penchant.loop.model_source import ModelSource
 from penchant.loop.questions import Questions
 from penchant.math.arrays import BoolArray, FloatArray, Int32Array
 from penchant.math.top import top_n
+from penchant.recommend.rules import arranged, boosted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,10 +141,12 @@ def _strategies(engine: Engine, query: Query, depth: int) -> tuple[dict[str, Can
         seconds[name] = time.perf_counter() - began
     declared = {name: found[name] for name in pipeline.config.sources}
     began = time.perf_counter()
-    ranked, _ = pipeline.ranker.rank(query, declared)
+    ranked, parts = pipeline.ranker.rank(query, declared)
     found[pipeline.config.ranker] = ranked
+    ranked, _ = boosted(query, ranked, parts)
     for reranker in pipeline.rerankers:
         ranked = reranker.rerank(query, ranked)
+    ranked = arranged(query, ranked)
     seconds[PIPELINE] = time.perf_counter() - began + sum(seconds[name] for name in declared)
     found[PIPELINE] = ranked
     models = {name for name, source in pipeline.sources.items() if isinstance(source, ModelSource)}
