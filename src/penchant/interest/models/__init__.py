@@ -32,6 +32,7 @@ MODELS = Registry(
         "tfidf": "penchant.interest.models.content:TFIDF",
         "bm25": "penchant.interest.models.content:BM25",
         "hybrid": "penchant.interest.models.hybrid:Hybrid",
+        "item_knn_online": "penchant.interest.models.online_knn:OnlineItemKNN",
     },
 )
 """Every model of ``penchant.domain.item_model.ItemModel``, by the name that strategies and tables use."""
