@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from penchant.clock import Clock, Moment
 from penchant.collect import LOGS
 from penchant.config import Settings, component_config
 from penchant.domain.alike import Export, SimilarItem, SimilarUser
+from penchant.domain.consent import NO_CONSENT, Consent
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
@@ -28,11 +30,13 @@ from penchant.interest.models import MODELS
 from penchant.interest.parameters import TrackerConfig, TrackerParameters
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker
+from penchant.loop.consenting import Gate
 from penchant.loop.fold import Ledger
 from penchant.loop.together import receipt_of, shown, take_together
 from penchant.process.label import LabelConfig
 from penchant.process.validate import Limits, validate
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
+from penchant.profile.consent import ConsentConfig
 from penchant.recommend import RANKERS, RERANKERS, SOURCES
 from penchant.storage.shelf import ModelShelf
 
@@ -77,6 +81,7 @@ class Engine:
             self.tracker = Tracker(config, self._shelf.restore("tracker", TrackerParameters.decode))
             learners["tracker"] = self.tracker
             self.ledger = Ledger(log, checkpoint, learners, settings.checkpoint_events, _fold_version(learners, config))
+            self._gate = Gate(self.ledger, component_config(ConsentConfig, settings.components, "consent"))
         except BaseException:
             log.close()
             raise
@@ -137,17 +142,18 @@ class Engine:
             raise EventError(f"not events: {type(events).__name__}; give a mapping, an Event, many of them, or a frame")
         now = self._clock()
         limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
-        receipt, rows, row = Receipt(), [], -1
+        receipt, rows, places = Receipt(), list[Row](), list[int]()
         refusals: list[Refusal] = []
-        for row, event in enumerate(events):
+        for place, event in enumerate(events):
             try:
                 rows.append(validate(event, now, limits))
+                places.append(place)
             except EventError as error:
-                refusals.append(Refusal(row, str(error), shown(event)))
+                refusals.append(Refusal(place, str(error), shown(event)))
             if len(rows) + len(refusals) >= CHUNK:
-                receipt += self._take(rows, refusals, refused, None)
-                rows, refusals = [], []
-        return receipt + self._take(rows, refusals, refused, mark)
+                receipt += self._take(rows, places, refusals, refused, None)
+                rows, places, refusals = [], [], []
+        return receipt + self._take(rows, places, refusals, refused, mark)
 
     def ingest_each(self, groups: Sequence[Iterable[Event | Mapping[str, Any]]]) -> list[Receipt]:
         """Ingest the events of several callers with one commit; return a receipt for each.
@@ -159,7 +165,9 @@ class Engine:
         """
         now = self._clock()
         limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
-        return take_together(groups, self.ledger, lambda event: validate(event, now, limits), self._label)
+        return take_together(
+            groups, self.ledger, lambda event: validate(event, now, limits), self._label, self._gate.admits
+        )
 
     def _label(self, rows: Sequence[Row]) -> list[Row]:
         from penchant.process.label import label_rows
@@ -169,6 +177,7 @@ class Engine:
     def _take(
         self,
         rows: list[Row],
+        places: list[int],
         refusals: list[Refusal],
         refused: Callable[[Refusal], None] | None,
         mark: tuple[str, str] | None,
@@ -177,11 +186,16 @@ class Engine:
         _hand_over(refusals, refused)
         if rows or mark:
             # The catalogue first, so that a batch may bring items and what was done with them.
-            rows.sort(key=lambda row: row[1] != "item")
-            position, behind = self.ledger.append(rows, self._label, mark)
+            order = sorted(range(len(rows)), key=lambda i: rows[i][1] != "item")
+            position, behind = self.ledger.append(
+                [rows[i] for i in order], self._label, mark, admits=self._gate.admits
+            )
             late = int(np.count_nonzero(behind))
-            accepted = int(np.count_nonzero(position))
-            duplicates = len(rows) - accepted
+            accepted = int(np.count_nonzero(position > 0))
+            duplicates = int(np.count_nonzero(position == 0))
+            unwanted = [Refusal(places[order[i]], NO_CONSENT, "") for i in np.flatnonzero(position < 0)]
+            _hand_over(unwanted, refused)
+            refusals = sorted([*refusals, *unwanted], key=lambda one: one.row)
         return receipt_of(accepted, duplicates, late, refusals)
 
     def _ingest_frame(
@@ -208,9 +222,17 @@ class Engine:
             ]
             _hand_over(refusals, refused)
             good = fill_ids(chunk.filter(~wrong))
-            good = pl.concat([good.filter(pl.col("type") == "item"), good.filter(pl.col("type") != "item")])
-            with self.ledger.locked():  # nobody may change the catalogue between labelling and appending
+            is_item = good["type"] == "item"
+            order = pl.concat([is_item.arg_true(), (~is_item).arg_true()])
+            good, places = good[order], (~wrong).arg_true()[order]
+            with self.ledger.locked():  # nobody may change the catalogue or a consent between here and the append
                 self.ledger.catch_up()
+                admitted = pl.Series(self._gate.admits_frame(good))
+                if not admitted.all():
+                    unwanted = (places.filter(~admitted) + number * CHUNK).to_list()
+                    _hand_over([Refusal(place, NO_CONSENT, "") for place in unwanted], refused)
+                    refusals += [Refusal(place, NO_CONSENT, "") for place in unwanted]
+                    good = good.filter(admitted)
                 good = label_frame(good, self._item_topics, self._labels)
                 rows: list[Row] = good.rows()  # type: ignore[assignment]
                 position, late = self.ledger.append(rows, mark=mark if number == last else None, frame=good)
@@ -253,9 +275,9 @@ class Engine:
 
     def profile(self, user_id: str, at: Moment | None = None, n: int = 10, *, level: int | None = None) -> Profile:
         """Return what is known of a user: facts, behaviour, and the ``n`` strongest interests; see ``interests``."""
-        when = self._when(at)
-        behaviour = self.ledger.state_at("behaviour", user_id, when)
-        facts = self.ledger.state_at("facts", user_id, when)
+        when, asked = self._when(at), self._gate.asked_as(user_id)
+        behaviour = self.ledger.state_at("behaviour", asked, when)
+        facts = self.ledger.state_at("facts", asked, when)
         read_facts = self._facts.read(facts, when)
         read_behaviour = self._behaviour.read(behaviour, when)
         return Profile(
@@ -264,7 +286,7 @@ class Engine:
             known=bool(read_facts) or read_behaviour.n_events > 0,
             facts=read_facts,
             behaviour=read_behaviour,
-            interests=tuple(self.interests(user_id, n, at=clocks.from_s(when), level=level)),
+            interests=tuple(self.interests(asked, n, at=clocks.from_s(when), level=level)),
         )
 
     def interests(
@@ -295,7 +317,8 @@ class Engine:
 
         if level is not None and level < 0:
             raise ConfigError(f"level is {level}; at least 0, or None")
-        return interests_of(self.ledger, self.tracker, self._statements, user_id, n, self._when(at), level, context)
+        asked = self._gate.asked_as(user_id)
+        return interests_of(self.ledger, self.tracker, self._statements, asked, n, self._when(at), level, context)
 
     def say(
         self,
@@ -324,7 +347,7 @@ class Engine:
         said = {"type": "statement", "user_id": user_id, "topics": [topic], "value": value, "at": at}
         return self.ingest({**said, "scope": scope, "until": expires})
 
-    def answer(
+    def answer_survey(
         self, user_id: str, questionnaire: Questionnaire, answers: Mapping[str, Any], at: Moment | None = None
     ) -> Receipt:
         """Take a user's answers to a questionnaire: statements, facts and consents follow from them.
@@ -356,7 +379,7 @@ class Engine:
         It needs item vectors: learned by ``fit(["taste"])``, or brought by ``use_item_vectors``. Without them, and for
         an unknown user, there are no items in it.
         """
-        return self.recommender.taste(user_id, self._when(at))
+        return replace(self.recommender.taste(self._gate.asked_as(user_id), self._when(at)), user_id=user_id)
 
     def use_item_vectors(self, item_ids: Sequence[str], vectors: ArrayLike) -> int:
         """Take item vectors from outside, of texts or pictures say, in place of those that ``fit`` learns; keep them.
@@ -425,7 +448,8 @@ class Engine:
         from penchant.domain.rules import request_rules
 
         rules = request_rules(filter, boost, pin, quota)
-        return self.recommender.recommend(user_id, n, self._when(at), context or {}, exclude or (), strategy, rules)
+        asked = self._gate.asked_as(user_id)
+        return self.recommender.recommend(asked, n, self._when(at), context or {}, exclude or (), strategy, rules)
 
     def onboarding(
         self,
@@ -469,7 +493,8 @@ class Engine:
 
     def explain(self, user_id: str, item_id: str, at: Moment | None = None) -> Explanation:
         """Return why an item is, or is not, recommended to a user."""
-        return self.recommender.explain(user_id, item_id, self._when(at))
+        found = self.recommender.explain(self._gate.asked_as(user_id), item_id, self._when(at))
+        return replace(found, user_id=user_id)
 
     def similar_items(self, item_id: str, n: int = 10, at: Moment | None = None) -> list[SimilarItem]:
         """Return ``n`` items like one: taken by the same users, near in the item vectors, or about the same topics.
@@ -487,7 +512,9 @@ class Engine:
 
             with self.ledger.locked():
                 self._similar_users = self._similar_users or SimilarUsers(self.ledger)
-        return self._similar_users(user_id, n)
+        asked = self._gate.asked_as(user_id)
+        # Nobody is shown to others who does not want to be recommended to; there may be fewer than n then.
+        return [one for one in self._similar_users(asked, 2 * n) if self._gate.allows(one.user_id, "personalise")][:n]
 
     # -- learn, rebuild, forget ------------------------------------------------------------------------------------
 
@@ -530,6 +557,58 @@ class Engine:
         profile = self.profile(user_id, n=1000)
         return Export(user_id, profile.at, profile, events)
 
+    # -- consent ---------------------------------------------------------------------------------------------------
+
+    def consent(
+        self,
+        user_id: str,
+        purpose: str,
+        given: bool = True,
+        *,
+        source: str | None = None,
+        version: str | None = None,
+        text: str | None = None,
+        evidence: str | None = None,
+        at: Moment | None = None,
+    ) -> Receipt:
+        """Take a user's word on a purpose; a refusal acts on everything from here on.
+
+        Without ``collect`` further events of the user are refused; without ``personalise`` the user is answered like a
+        stranger; without ``share`` or ``research`` the user is left out of ``export_for``. ``forget`` erases what is there.
+
+        Args:
+            user_id: Who says it.
+            purpose: ``collect``, ``personalise``, ``share`` or ``research``.
+            given: False refuses, or withdraws.
+            source: Only of the data whose ``context.source`` this is; None for all.
+            version: Of the text that the user was shown.
+            text: That text, or where it lies.
+            evidence: How it is known: the form, the call, the letter.
+            at: When it was said; None for now.
+
+        Returns:
+            What became of it: refused with a reason when something is wrong with it.
+        """
+        said = {"source": source, "version": version, "evidence": evidence}
+        context = {name: value for name, value in said.items() if value is not None}
+        event = {"type": "consent", "user_id": user_id, "purpose": purpose, "value": float(given), "text": text, "at": at}
+        return self.ingest({**event, "context": context or None})
+
+    def consents(self, user_id: str) -> tuple[Consent, ...]:
+        """Return the newest word on every purpose; where there is none, what the settings say (``default``)."""
+        return self._gate.words(user_id)
+
+    def allows(self, user_id: str, purpose: str, source: str | None = None) -> bool:
+        """Return whether a user allows a purpose now, for data of one source or, None, of any."""
+        return self._gate.allows(user_id, purpose, source)
+
+    def export_for(self, purpose: Literal["share", "research"], after: int = 0) -> Iterator[pl.DataFrame]:
+        """Yield the log beyond a position, without the events of users who do not allow the purpose."""
+        if purpose not in ("share", "research"):
+            raise ConfigError(f"purpose is {purpose!r}; exports are for share or research")
+        for frame in self.ledger.log.read(after):
+            yield self._gate.filtered(frame, purpose)
+
     def forget(self, user_id: str) -> int:
         """Remove a user from the log, the states and the population's counts; return how many events were erased.
 
@@ -571,7 +650,7 @@ class Engine:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"label", "onboarding", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
+    known = {"consent", "label", "onboarding", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")

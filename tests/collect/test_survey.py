@@ -337,7 +337,7 @@ values = (
 @given(answers=st.dictionaries(st.sampled_from(["tea", "sport", "pet", "age", "garden", "words", "ok", "x"]), values))
 def test_any_answers_are_taken_or_refused(answers: dict[str, Any]) -> None:
     with Engine.open(clock=fixed("2025-06-01")) as engine:
-        receipt = engine.answer("ann", ASKED, answers, "2025-01-01")
+        receipt = engine.answer_survey("ann", ASKED, answers, "2025-01-01")
         events, wrong = ASKED.events("ann", answers, "2025-01-01")
         assert receipt.total == len(events) + len(wrong)
         assert all("NUL" in reason or reason in wrong for reason in receipt.reasons)
@@ -517,5 +517,5 @@ def test_onboarding_makes_a_new_user_known(clock_engine: Callable[[], Engine]) -
         {"type": "item", "item_id": "t1", "topics": ["tea"], "at": "2025-01-01"},
         {"type": "item", "item_id": "c1", "topics": ["coffee"], "at": "2025-01-01"},
     ])  # fmt: skip
-    engine.answer("ann", ASKED, {"tea": 5, "coffee": 5})
+    engine.answer_survey("ann", ASKED, {"tea": 5, "coffee": 5})
     assert engine.recommend("ann", n=1)[0].item_id == "t1"

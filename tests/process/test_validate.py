@@ -197,6 +197,7 @@ def test_the_limits_themselves_are_good():
 def test_every_type_needs_what_it_says(kind):
     whole = {"type": kind, "item_id": "tea", "value": 1.0} | ({} if kind in NOBODY else {"user_id": "ann"})
     whole = {"type": kind, "topics": ["tea"]} if kind == "topic" else whole
+    whole |= {"purpose": "share"} if kind == "consent" else {}
     assert validate(whole, NOW, LIMITS).type == kind
     without_item = {name: value for name, value in whole.items() if name != "item_id"}
     if kind == "statement":

@@ -31,7 +31,7 @@ def test_three_visits_by_hand():
         {"type": "view", "at": "2026-03-02T11:00:01Z"},  # one second more: a new one
         {"type": "return", "at": "2026-03-08T23:59:59Z", "amount": 2.3},  # Sunday
         {"type": "impression", "at": "2026-03-09T00:00:00Z"},  # not the user's deed
-        {"type": "consent", "at": "2026-03-09T00:00:00Z"},
+        {"type": "consent", "purpose": "share", "value": 1, "at": "2026-03-09T00:00:00Z"},
     )
     read = LEARNER.read(state, to_s(parse_moment("2026-03-10T11:59:59Z")))
     assert read.n_events == 4

@@ -18,6 +18,7 @@ def test_as_many_learners_as_there_are_were_found():
     assert sorted(name for _, name in FOUND) == [
         "behaviour",
         "catalog",
+        "consent",
         "facts",
         "history",
         "impressions",

@@ -20,6 +20,7 @@ from penchant.collect.mapping_frame import check_columns, map_frame
 from penchant.collect.one_per import one_per
 from penchant.collect.quarantine import Quarantine, row_texts
 from penchant.collect.sources.contract import Chunk, Place, Reader, SourceFile
+from penchant.domain.consent import NO_CONSENT
 from penchant.domain.event import Receipt, Refusal
 from penchant.errors import SourceError
 
@@ -217,7 +218,9 @@ def take(job: Job, chunk: Chunk, target: Target, quarantine: Quarantine, mark: t
 
     def refused(refusal: Refusal) -> None:
         row = mapped.rows.slice(refusal.row, 1)
-        quarantine.add(name, chunk.lines[int(row[0])], refusal.reason, text_of(row)[0])
+        # Who does not agree to be kept is not kept here either.
+        text = "" if refusal.reason == NO_CONSENT else text_of(row)[0]
+        quarantine.add(name, chunk.lines[int(row[0])], refusal.reason, text)
 
     receipt = target.ingest(mapped.events, refused=refused, mark=mark)
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, get_args
@@ -14,6 +13,8 @@ Purpose: TypeAlias = Literal[
     "research",  # study it; refused: exports for research leave the user out
 ]
 
+NO_CONSENT = "the user does not agree to collect"
+"""Why an event is refused; nothing of such an event is shown or kept anywhere."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
@@ -34,7 +35,3 @@ class Consent:
     """How it is known: the form, the log of the call, the number of a letter."""
     default: bool = False
     """Nothing was said; this is what the settings say."""
-
-
-Consents: TypeAlias = Mapping[tuple[str, str | None], Consent]
-"""Newest words by purpose and source."""

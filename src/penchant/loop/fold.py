@@ -50,6 +50,7 @@ class _Work:
     prepare: Callable[[Sequence[Row]], Sequence[Row]]
     mark: tuple[str, str] | None
     frame: pl.DataFrame | None
+    admits: Callable[[Sequence[Row]], BoolArray] | None = None
     done: bool = False
     error: BaseException | None = None
     position: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -111,6 +112,7 @@ class Ledger:
         prepare: Callable[[Sequence[Row]], Sequence[Row]] = lambda rows: rows,
         mark: tuple[str, str] | None = None,
         frame: pl.DataFrame | None = None,
+        admits: Callable[[Sequence[Row]], BoolArray] | None = None,
     ) -> tuple[IntArray, BoolArray]:
         """Append rows to the log and fold what is new.
 
@@ -120,11 +122,13 @@ class Ledger:
                 moment); returns the rows to append, as many.
             mark: A name and a text to keep in the same transaction.
             frame: The same rows as a frame, where there is one: arrays are then built from it.
+            admits: Called like ``prepare``; returns which of its rows may be appended. Not with a frame.
 
         Returns:
-            The position of every row, 0 for a duplicate; and which of the new ones were late.
+            The position of every row, 0 for a duplicate, -1 for one that was not admitted; and which of the new ones
+            were late.
         """
-        work = _Work(rows, prepare, mark, frame)
+        work = _Work(rows, prepare, mark, frame, admits)
         self._queue.append(work)
         with self._lock:
             if not work.done:
@@ -145,7 +149,7 @@ class Ledger:
                     self.states.flush(flushing, self._folded)
                 for work in waiting:
                     work.rows = work.prepare(work.rows)
-                    work.position = self.log.append(work.rows)
+                    work.position = self._append(work)
                     if work.mark is not None:
                         self.log.set_mark(*work.mark)
             if flushing:
@@ -161,6 +165,16 @@ class Ledger:
             for work in waiting:
                 work.done = True
 
+    def _append(self, work: _Work) -> IntArray:
+        admitted = None if work.admits is None else work.admits(work.rows)
+        if admitted is None or admitted.all():
+            return self.log.append(work.rows)
+        chosen = np.flatnonzero(admitted)
+        position = np.full(len(work.rows), -1, dtype=np.int64)
+        if chosen.size:
+            position[chosen] = self.log.append([work.rows[i] for i in chosen.tolist()])
+        return position
+
     def _flush_size(self, n_rows: int) -> int:
         """Return how many states the next commit takes with it: more than its rows make news, so that few wait."""
         behind = self._folded - self._kept > self._checkpoint_events and self.states.waiting > 0
@@ -169,7 +183,7 @@ class Ledger:
         return min(FLUSH_AT_ONCE, FLUSH_A_ROW * (1 + n_rows)) if self.states.waiting > WAITING else 0
 
     def _fold_work(self, work: _Work) -> None:
-        new = np.flatnonzero(work.position)
+        new = np.flatnonzero(work.position > 0)
         work.late = np.zeros(work.position.size, dtype=np.bool_)
         if new.size == 0:
             return

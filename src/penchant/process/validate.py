@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from penchant.clock import from_us, isoformat, parse_moment, to_us
+from penchant.domain.consent import PURPOSES
 from penchant.domain.event import EVENT_TYPES, FIELDS, ITEM_REQUIRED, NOBODY, PAYLOAD_FIELDS, TYPE_CODE, Event
 from penchant.domain.row import Row, encode_topics, parent_of
 from penchant.domain.statements import SCOPES
@@ -259,7 +260,25 @@ def _wrong_topic(row: Row) -> str | None:
     return "a topic cannot be its own parent" if parent == topics[0] else None
 
 
-WORDED: dict[str, Callable[[Row], str | None]] = {"statement": _wrong_statement, "topic": _wrong_topic}
+def _wrong_consent(row: Row) -> str | None:
+    """Return what is wrong with a consent's purpose or value, None when it is good."""
+    said = msgspec.json.decode(row.payload) if row.payload else {}
+    purpose = said.get("purpose")
+    if purpose not in PURPOSES:
+        given = "no purpose" if purpose is None else f"unknown purpose {str(purpose)[:40]!r}"
+        return f"{given}; known: {', '.join(PURPOSES)}"
+    if row.value not in (0.0, 1.0):
+        given = "no value" if row.value is None else f"the value of a consent is {row.value:g}"
+        return f"{given}; 1 gives it, 0 withdraws it"
+    source = said.get("context", {}).get("source")
+    return None if source is None or (isinstance(source, str) and source) else "context.source must be a text"
+
+
+WORDED: dict[str, Callable[[Row], str | None]] = {
+    "statement": _wrong_statement,
+    "topic": _wrong_topic,
+    "consent": _wrong_consent,
+}
 """What else is looked at, by type, once a row has passed every other rule: the reason to refuse it, or None."""
 
 

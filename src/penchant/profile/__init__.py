@@ -7,6 +7,7 @@ LEARNERS = Registry(
     "penchant.profile.learner",
     {
         "facts": "penchant.profile.facts:Facts",
+        "consent": "penchant.profile.consent:ConsentLearner",
         "behaviour": "penchant.profile.behaviour:BehaviourLearner",
         "history": "penchant.profile.history:HistoryLearner",
         "impressions": "penchant.profile.impressions:ImpressionsLearner",

@@ -14,6 +14,7 @@ import pytest
 from penchant.clock import DAY_S, from_us, isoformat
 from penchant.collect.log.memory import MemoryLog
 from penchant.domain.batch import EventBatch
+from penchant.domain.consent import PURPOSES
 from penchant.domain.event import EVENT_TYPES, ITEM_REQUIRED, NOBODY
 from penchant.domain.learner import Learner
 from penchant.domain.row import Row, frame_schema
@@ -51,6 +52,8 @@ def a_bit_of_everything(n: int = 400, n_topics: int = 6, seed: int = 0) -> list[
             payload = {"scope": str(rng.choice(["always", "now", "mute"])), "until": isoformat(from_us(until))}
         elif rng.random() < 0.2:
             payload = {"text": "words", "context": {"source": "contract"}}
+        if kind == "consent":
+            payload = {"purpose": PURPOSES[i % len(PURPOSES)], "context": {"source": f"source-{i % 3}"} if i % 2 else {}}
         has_item = kind in ITEM_REQUIRED or rng.random() < 0.5
         rows.append(
             Row(
@@ -70,6 +73,9 @@ def a_bit_of_everything(n: int = 400, n_topics: int = 6, seed: int = 0) -> list[
     return rows
 
 
+KINDS = ("view", "purchase", "user", "item", "statement", "dislike", "search", "topic", "impression", "consent")
+
+
 def ever_new(n: int, scope: str) -> list[Row]:
     """Return events of one user that bring what was never there: items, topics, facts, attributes.
 
@@ -77,7 +83,7 @@ def ever_new(n: int, scope: str) -> list[Row]:
     """
     rows = []
     for i in range(n):
-        kind = ("view", "purchase", "user", "item", "statement", "dislike", "search", "topic", "impression")[i % 9]
+        kind = KINDS[i % len(KINDS)]
         thing = i % 10 if scope == "day" else i
         at_us = NOON + (i if scope == "day" else i * 600_000_000)
         said = {
@@ -85,6 +91,8 @@ def ever_new(n: int, scope: str) -> list[Row]:
             "facts": {f"fact-{i}": "x" * 20},
             "title": "t",
             "parent": f"branch-{thing}",
+            "purpose": PURPOSES[i % len(PURPOSES)],
+            "context": {"source": f"source-{i}"},
         }
         rows.append(
             Row(

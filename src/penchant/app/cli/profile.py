@@ -21,6 +21,7 @@ TopicId: TypeAlias = Annotated[str, typer.Argument(help="The topic, with everyth
 QuestionnaireFile: TypeAlias = Annotated[
     str, typer.Argument(metavar="QUESTIONNAIRE", help="A TOML file, or the name of a built-in questionnaire.")
 ]
+_PURPOSES = "collect, personalise, share or research"
 Until: TypeAlias = Annotated[str | None, typer.Option("--until", help="When it expires, ISO 8601 in UTC.")]
 SaidAt: TypeAlias = Annotated[str | None, typer.Option("--at", help="When it was said, ISO 8601 in UTC; default: now.")]
 
@@ -167,7 +168,7 @@ def answer(
     asked = Questionnaire.read(questionnaire)
     given = dict(pair.partition("=")[::2] for pair in answers)
     with open_engine(url, settings) as engine:
-        receipt = engine.answer(user_id, asked, given, at)
+        receipt = engine.answer_survey(user_id, asked, given, at)
     _told(receipt, as_json, f"{user_id} answered {len(given)} questions of {asked.name}: {receipt.accepted} events")
 
 
@@ -178,6 +179,69 @@ def _told(receipt: Receipt, as_json: bool, words: str) -> None:
         say_json(receipt)
     else:
         talk.print(words, markup=False)
+
+
+@app.command()
+def consent(
+    user_id: UserId,
+    give: Annotated[list[str] | None, typer.Option("--give", help=f"{_PURPOSES}; may be given again.")] = None,
+    withdraw: Annotated[list[str] | None, typer.Option("--withdraw", help=f"{_PURPOSES}; may be given again.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Only of the data from this source.")] = None,
+    version: Annotated[str | None, typer.Option("--version", help="Of the text that the user was shown.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="That text, or where it lies.")] = None,
+    evidence: Annotated[str | None, typer.Option("--evidence", help="How it is known.")] = None,
+    at: SaidAt = None,
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take what a user agrees to, or withdraws; then show what holds."""
+    told = {"source": source, "version": version, "text": text, "evidence": evidence, "at": at}
+    with open_engine(url, settings) as engine:
+        for given, purposes in ((True, give), (False, withdraw)):
+            for purpose in purposes or ():
+                receipt = engine.consent(user_id, purpose, given, **told)
+                if receipt.refusals:
+                    raise EventError(receipt.refusals[0].reason)
+        words = engine.consents(user_id)
+    if as_json:
+        say_json({"user_id": user_id, "consents": words})
+        return
+    rows = [
+        [
+            one.purpose,
+            one.source or "all",
+            "yes" if one.given else "no",
+            "by default" if one.default else f"{one.at:%Y-%m-%d %H:%M}Z",
+            one.version or "",
+            one.evidence or "",
+        ]
+        for one in words
+    ]
+    table(f"What {user_id} agrees to", ["purpose", "source", "agrees", "since", "version", "evidence"], rows)
+
+
+@app.command()
+def export(
+    purpose: Annotated[Literal["share", "research"], typer.Argument(help="What the export is for.")],
+    folder: Annotated[Path, typer.Argument(help="Where the Parquet files go; made when missing, else empty.")],
+    url: Url = None,
+    settings: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the log without the users who do not agree to the purpose, as Parquet files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} is not empty")
+    events = files = 0
+    with open_engine(url, settings) as engine:
+        for files, frame in enumerate(engine.export_for(purpose), 1):
+            frame.write_parquet(folder / f"events-{files:05}.parquet")
+            events += frame.height
+    if as_json:
+        say_json({"purpose": purpose, "events": events, "files": files})
+    else:
+        talk.print(f"wrote {events:,} events in {files} files to {folder}", markup=False)
 
 
 @app.command()
