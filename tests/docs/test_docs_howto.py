@@ -18,6 +18,7 @@ from penchant.clock import fixed
 from penchant.config import Settings
 from penchant.evaluate import METRICS
 from penchant.interest import TOPIC_MODELS
+from penchant.interest.models import MODELS
 from penchant.loop.evaluating import Evaluation
 from penchant.profile import LEARNERS
 from penchant.recommend import SOURCES
@@ -46,13 +47,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if block.mark == "entry point":
                 for group, lines in tomllib.loads(block.body)["project"]["entry-points"].items():
                     points.append(f"[{group}]\n" + "\n".join(f"{name} = {value}" for name, value in lines.items()))
-    assert len(points) == 4
+    assert len(points) == 5
     metadata = tmp_path / "outside-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n", encoding="utf-8")
     (metadata / "entry_points.txt").write_text("\n".join(points) + "\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    for registry in (METRICS, TOPIC_MODELS, LEARNERS, SOURCES):
+    for registry in (METRICS, TOPIC_MODELS, MODELS, LEARNERS, SOURCES):
         monkeypatch.setattr(registry, "_outside", None)  # what was found before this folder was there
     return tmp_path
 
@@ -80,6 +81,14 @@ def test_the_source_and_the_metric_stand_in_the_table(evaluation: Evaluation) ->
     rows = {one.model: one for one in evaluation.ranking(test=0.3, models=()).models}
     assert {"pipeline", "popular", "rising"} <= set(rows)
     assert 0 <= rows["rising"].metrics["tail_precision@10"].value <= 1
+
+
+def test_the_item_model_is_fitted_and_asked_by_name(installed: Path, toy: ToyLog) -> None:
+    with Engine.open(clock=fixed(toy.ends)) as engine:
+        engine.ingest(toy.events)
+        assert "after_that" in engine.fit(["after_that"])
+        found = [one for user in toy.before for one in engine.recommend(user, strategy="after_that")]
+        assert {one.source for one in found} == {"after_that"}
 
 
 def test_the_metrics_own_example_runs(installed: Path) -> None:
@@ -125,7 +134,7 @@ def test_the_learner_is_folded_kept_and_forgotten(
 
 def test_the_public_suites_pass_as_the_pages_say(tmp_path: Path) -> None:
     tests = [name for page in ADDING for name in write_files(page, tmp_path) if name.startswith("test_")]
-    assert tests == ["test_night.py", "test_rising.py"]
+    assert tests == ["test_after_that.py", "test_night.py", "test_rising.py"]
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *tests]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     assert ran.returncode == 0, ran.stdout[-3000:]
