@@ -89,11 +89,14 @@ def test_what_was_acknowledged_survives_kill_nine(sqlite_url, tmp_path):
             senders = [threading.Thread(target=send, args=(address, f"{life}-{i}", stop)) for i in range(4)]
             for one in senders:
                 one.start()
-            time.sleep(chance.uniform(0.4, 0.8))
+            until = time.monotonic() + WAIT_S
+            while len(acknowledged) < 60 * (life + 1) and time.monotonic() < until:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 0.2))
             process.send_signal(signal.SIGKILL)
             for one in senders:
                 one.join(WAIT_S)
-        assert len(acknowledged) > 50 * (life + 1)
+        assert len(acknowledged) >= 60 * (life + 1)
     with Engine.open(sqlite_url) as engine:
         kept = engine.ledger.events()["event_id"].to_list()
         assert len(kept) == len(set(kept))

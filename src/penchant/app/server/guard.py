@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import time
 from typing import Any
 from urllib.parse import quote, unquote
@@ -66,7 +65,7 @@ class _Request:
         self._status = 0
         self._caller: Caller | None = None
         given = self._headers.get("x-request-id", "")
-        self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        self.request_id = given if _REQUEST_ID.match(given) else service.new_id()
         scope["penchant.request_id"] = self.request_id
 
     async def admit(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -38,6 +40,7 @@ class Service:
         self.engine = engine
         self.config = config
         self.keys = KeyStore(config.keys)
+        self._ids, self._number = secrets.token_hex(4), itertools.count(secrets.randbits(32))
         self._open = config.local and not self.keys.every()
         self.rate = RateLimit(config.rate_per_s)
         self.wrong_keys = RateLimit(WRONG_KEYS_PER_S, WRONG_KEYS)
@@ -50,6 +53,10 @@ class Service:
         self.meter.watch("penchant_items", "Items ever named.", lambda: len(engine.ledger.items))
         self.meter.watch("penchant_topics", "Topics ever named.", lambda: len(engine.ledger.topics))
         self._pool: ThreadPoolExecutor | None = None
+
+    def new_id(self) -> str:
+        """Return an id that no other request has, 16 hexadecimal digits; cheaper than 8 random bytes each time."""
+        return f"{self._ids}{next(self._number) & 0xFFFFFFFF:08x}"
 
     @property
     def open(self) -> bool:

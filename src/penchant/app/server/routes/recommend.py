@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from typing import Annotated, Any
 
 import msgspec
@@ -83,7 +82,7 @@ async def _list(service: Service, user_id: str, asked: ListBody) -> Response:
         if question:
             service.kept.put(user_id, question, body, begun)
     # The list may be one that was kept; the id is this answer's own.
-    start = f'{{"recommendation_id":"r-{secrets.token_hex(8)}",'.encode()
+    start = f'{{"recommendation_id":"r-{service.new_id()}",'.encode()
     return Response(start + body[1:], media_type="application/json")
 
 
