@@ -16,6 +16,7 @@ from penchant.evaluate import METRICS
 from penchant.evaluate.report import LOWER_IS_BETTER
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest import TOPIC_MODELS
+from penchant.interest.models import MODELS
 from penchant.process.validate import MAX_AMOUNT, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, MAX_TOPICS
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
@@ -78,6 +79,14 @@ def test_every_component_stands_in_its_chapter(page: str) -> None:
         assert len(registry) > 0
         for component in registry:
             assert component in rows, component
+
+
+@pytest.mark.parametrize("page", ["docs/recommend.md"])
+def test_every_item_model_stands_in_the_chapter(page: str) -> None:
+    table = read(page).partition("## Item models")[2].partition("\n## ")[0]
+    assert len(MODELS) >= 20
+    for model in MODELS:
+        assert f"`{model}`" in table, model
 
 
 def test_every_table_of_the_database_is_described() -> None:
