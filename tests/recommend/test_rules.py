@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reranking import asked, ranked
 
-from penchant.domain.rules import BoundQuota, Quota, BusinessRulesConfig, Ruling, request_rules
+from penchant.domain.rules import BoundQuota, BusinessRulesConfig, Quota, Ruling, request_rules
 from penchant.errors import ConfigError, UnknownNameError
 from penchant.recommend import SOURCES
 from penchant.recommend.rules import arranged, boosted

@@ -14,7 +14,6 @@ SOURCES = Registry(
         "taste": "penchant.recommend.vectors:NearTaste",
         "peers": "penchant.recommend.peers:Peers",
         "like_minded": "penchant.recommend.like_minded:LikeMinded",
-        "like_minded": "penchant.recommend.like_minded:LikeMinded",
     },
 )
 

@@ -57,7 +57,8 @@ class Crowd:
             p = self.yes[:, question]
             log_weight += np.log(p if yes else 1.0 - p)
         weight: FloatArray = np.exp(log_weight - log_weight.max(initial=0.0))
-        return weight / max(weight.sum(), 1e-300)
+        weight /= max(float(weight.sum()), 1e-300)
+        return weight
 
     def gains(self, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the information in bits that each answer gives on the next topic, and P(yes), shapes ``(Q,)``.
@@ -129,7 +130,8 @@ def taste_of(counts: FloatArray, prior_events: float) -> FloatArray:
     everybody = counts.sum(axis=0)
     everybody = everybody / max(everybody.sum(), 1e-300)
     mixed: FloatArray = counts + prior_events * everybody
-    return mixed / np.maximum(mixed.sum(axis=1, keepdims=True), 1e-300)
+    mixed /= np.maximum(mixed.sum(axis=1, keepdims=True), 1e-300)
+    return mixed
 
 
 def likes(counts: FloatArray, least: float = 2.0) -> BoolArray:
@@ -144,7 +146,8 @@ def asked_about(cared_for: BoolArray, n: int) -> IntArray:
     """Return the columns that most people say yes to, at most ``n``; none that nobody does."""
     times = cared_for.sum(axis=0)
     order = np.argsort(-times, kind="stable")[:n]
-    return order[times[order] > 0].astype(np.int64)
+    asked: IntArray = order[times[order] > 0].astype(np.int64)
+    return asked
 
 
 def worth(taste: FloatArray, cared_for: BoolArray) -> tuple[FloatArray, FloatArray]:

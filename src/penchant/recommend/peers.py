@@ -84,8 +84,8 @@ class Peers:
         self._fact = [name for name, _ in kept]
         self._size = np.array([len(users) for users in kept.values()], dtype=np.float64)
         row = np.repeat(np.arange(len(kept)), self._size.astype(np.int64))
-        user = np.array([user for users in kept.values() for user in users], dtype=np.int64)
-        who = sparse.csr_array((np.ones(user.size), (row, user)), shape=(len(kept), interactions.n_users))
+        member = np.array([user for users in kept.values() for user in users], dtype=np.int64)
+        who = sparse.csr_array((np.ones(member.size), (row, member)), shape=(len(kept), interactions.n_users))
         self._taken = sparse.csr_array(who @ interactions.matrix()) if kept else sparse.csr_array((0, 0))
 
     def _lifts(self, query: Query) -> dict[str, FloatArray]:
