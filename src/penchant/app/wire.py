@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ def to_json_value(value: Any) -> Any:
         return [to_json_value(inner) for inner in value]
     if isinstance(value, datetime):
         return isoformat(value)
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -17,6 +17,7 @@ READERS = Registry(
     "penchant.collect.reader",
     {
         "csv": "penchant.collect.sources.delimited:CsvReader",
+        "gorse": "penchant.collect.sources.gorse:GorseReader",
         "jsonl": "penchant.collect.sources.jsonl:JsonlReader",
         "parquet": "penchant.collect.sources.parquet:ParquetReader",
         "chrome_history": "penchant.collect.sources.history:ChromeHistoryReader",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -24,6 +25,12 @@ def collect(
         Path | None,
         typer.Option("--options", help="A TOML file with what the format needs to know: rules of a web log."),
     ] = None,
+    server: Annotated[
+        str | None, typer.Option("--from", help="A Gorse server, http://host:8087: fetched into --folder first.")
+    ] = None,
+    key_from: Annotated[
+        str, typer.Option("--key-from", help="Environment variable with the server's API key.")
+    ] = "GORSE_API_KEY",
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on taking what is appended to one file, until interrupted.")
     ] = False,
@@ -42,6 +49,8 @@ def collect(
     from penchant.collect.quarantine import Quarantine
     from penchant.collect.tail import follow as follow_file
 
+    if server is not None:
+        folder = _fetched(server, folder, key_from)
     source = open_dataset(str(data), folder, mapping, options)
     with open_engine(url, settings) as engine, Quarantine(quarantine) as kept, bars() as progress:
         if follow:
@@ -76,6 +85,17 @@ def collect(
             talk.print(f"rows that were not taken: {report.quarantine}", markup=False)
     if report.refused:
         raise typer.Exit(1)
+
+
+def _fetched(server: str, folder: Path | None, key_from: str) -> Path:
+    """Fetch a Gorse server into a folder; return the folder."""
+    from penchant.collect.gorse_walk import walk
+
+    if folder is None:
+        raise typer.BadParameter("--from needs --folder: where the pages are kept, so that a walk can go on")
+    rows = walk(server, folder, os.environ.get(key_from, ""))
+    talk.print(f"fetched {', '.join(f'{n:,} {name}' for name, n in rows.items())} into {folder}", markup=False)
+    return folder
 
 
 def _waiter() -> Callable[[], bool]:
