@@ -35,6 +35,13 @@ class RatingKNNConfig(BaseModel):
     """Whether those of negative similarity count, with what they say turned round."""
 
 
+class ItemKNNRatingConfig(RatingKNNConfig):
+    """Configuration of rating prediction by neighbouring items."""
+
+    similarity: Literal["pearson", "adjusted_cosine", "cosine"] = "adjusted_cosine"
+    """See ``RatingKNNConfig``; the other side are users here."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Ratings:
     """Ratings by row and by column; see ``rating_kernels.deviations``."""
@@ -61,11 +68,11 @@ class UserKNNRating:
     """
 
     name = "user_knn_rating"
-    Config = RatingKNNConfig
+    Config: ClassVar[type[RatingKNNConfig]] = RatingKNNConfig
     by_item: ClassVar[bool] = False
 
     def __init__(self, config: RatingKNNConfig | None = None) -> None:
-        self.config = config or RatingKNNConfig()
+        self.config = config or self.Config()
         self._otherwise = Bias()
         self._ratings: _Ratings | None = None
 
@@ -136,10 +143,8 @@ class ItemKNNRating(UserKNNRating):
     """
 
     name = "item_knn_rating"
+    Config = ItemKNNRatingConfig
     by_item: ClassVar[bool] = True
-
-    def __init__(self, config: RatingKNNConfig | None = None) -> None:
-        super().__init__(config or RatingKNNConfig(similarity="adjusted_cosine"))
 
 
 def _last_of_each(row: Int32Array, column: Int32Array, rating: FloatArray) -> tuple[Int32Array, Int32Array, FloatArray]:

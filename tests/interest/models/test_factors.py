@@ -10,7 +10,7 @@ from scipy import sparse
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
 from penchant.errors import NotInstalledError
-from penchant.interest.models.als import ALS, ALSConfig, Collective
+from penchant.interest.models.als import ALS, ALSConfig, Collective, CollectiveConfig
 from penchant.interest.models.bpr import BPR, BPRConfig
 from penchant.testing.model_contract import ItemModelContract
 
@@ -97,7 +97,7 @@ def test_another_seed_is_another_model(als):
 
 
 def test_an_item_that_nobody_took_yet_has_the_place_of_its_topic():
-    model = fitted(Collective(ALSConfig(**SMALL, reg=1.0, topic_weight=0.5)))
+    model = fitted(Collective(CollectiveConfig(**SMALL, reg=1.0, topic_weight=0.5)))
     scores = model.scores(question([1, 2]), ITEMS)[0]
     assert scores[22] > scores[23]
     bare = ItemTable(sparse.csr_array((N_ITEMS, 3)), ("",) * N_ITEMS, np.full(N_ITEMS, -np.inf))
@@ -113,7 +113,7 @@ def test_the_topics_do_draw_their_items_together():
         return (y @ y.T).mean()
 
     alone = fitted(ALS(ALSConfig(embedding_size=8, reg=0.1)))
-    together = fitted(Collective(ALSConfig(embedding_size=8, reg=0.1, topic_weight=5.0)))
+    together = fitted(Collective(CollectiveConfig(embedding_size=8, reg=0.1, topic_weight=5.0)))
     assert spread(together) > spread(alone)
 
 
@@ -151,7 +151,7 @@ class TestALS(ItemModelContract):
 
 class TestCollective(ItemModelContract):
     def make(self):
-        return Collective(ALSConfig(embedding_size=8, reg=5.0, topic_weight=0.2))
+        return Collective(CollectiveConfig(embedding_size=8, reg=5.0))
 
 
 class TestBPR(ItemModelContract):

@@ -214,6 +214,12 @@ def test_impossible_settings_are_refused(wrong):
         ItemKNNConfig(**wrong)
 
 
+def test_every_kind_has_its_own_similarity_however_it_is_made():
+    kinds = {"cosine": ItemKNN, "pearson": ItemPearson, "adjusted_cosine": ItemAdjustedCosine}
+    for similarity, kind in kinds.items():
+        assert kind().config.similarity == kind(kind.Config()).config.similarity == similarity
+
+
 class TestItemKNN(ItemModelContract):
     def make(self):
         return ItemKNN()

@@ -33,6 +33,13 @@ class ALSConfig(BaseModel):
     """Threads of the training; they do not change what is learned."""
 
 
+class CollectiveConfig(ALSConfig):
+    """Configuration of alternating least squares of interactions and topics together."""
+
+    topic_weight: float = Field(default=0.1, ge=0)
+    """Share of ``alpha`` with which every topic stands in the training as one more user, who took its items; 0: none."""
+
+
 class ALS(FactorModel):
     """Factors that minimise ``sum c_ui (p_ui - x_u·y_i)**2 + reg (|X|**2 + |Y|**2)``, sides in turn, by ``implicit``.
 
@@ -47,12 +54,12 @@ class ALS(FactorModel):
     """
 
     name = "als"
-    Config = ALSConfig
+    Config: type[ALSConfig] = ALSConfig
     config: ALSConfig
     _ready: tuple[Factors, FloatArray] | None = None
 
     def __init__(self, config: ALSConfig | None = None) -> None:
-        self.config = config or ALSConfig()
+        self.config = config or self.Config()
 
     def fit(self, training: ItemTraining) -> None:
         """Learn the items' vectors.
@@ -117,6 +124,4 @@ class Collective(ALS):
     """``ALS`` of the interactions and the items' topics together: items that nobody took yet have a place too."""
 
     name = "collective"
-
-    def __init__(self, config: ALSConfig | None = None) -> None:
-        super().__init__(config or ALSConfig(topic_weight=0.1))
+    Config = CollectiveConfig

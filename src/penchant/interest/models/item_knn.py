@@ -30,6 +30,20 @@ class ItemKNNConfig(BaseModel):
     """The user's newest items that count."""
 
 
+class ItemPearsonConfig(ItemKNNConfig):
+    """Configuration of item-based nearest neighbours by Pearson's correlation."""
+
+    similarity: Similarity = "pearson"
+    """How alike two items are by who took them."""
+
+
+class ItemAdjustedCosineConfig(ItemKNNConfig):
+    """Configuration of item-based nearest neighbours by the adjusted cosine."""
+
+    similarity: Similarity = "adjusted_cosine"
+    """How alike two items are by who took them."""
+
+
 class ItemKNN(KeepsLearned[Table]):
     """Score = sum over the user's items ``j`` of ``2**(-age_j / half_life) * sim(j, i)``.
 
@@ -43,11 +57,11 @@ class ItemKNN(KeepsLearned[Table]):
     """
 
     name = "item_knn"
-    Config = ItemKNNConfig
+    Config: type[ItemKNNConfig] = ItemKNNConfig
     _kind = Table
 
     def __init__(self, config: ItemKNNConfig | None = None) -> None:
-        self.config = config or ItemKNNConfig()
+        self.config = config or self.Config()
 
     def fit(self, training: ItemTraining) -> None:
         """Find every item's nearest neighbours."""
@@ -78,15 +92,11 @@ class ItemPearson(ItemKNN):
     """``ItemKNN`` with Pearson's correlation of the two items' columns."""
 
     name = "item_pearson"
-
-    def __init__(self, config: ItemKNNConfig | None = None) -> None:
-        super().__init__(config or ItemKNNConfig(similarity="pearson"))
+    Config = ItemPearsonConfig
 
 
 class ItemAdjustedCosine(ItemKNN):
     """``ItemKNN`` with the cosine after every user's mean was taken away."""
 
     name = "item_adjusted_cosine"
-
-    def __init__(self, config: ItemKNNConfig | None = None) -> None:
-        super().__init__(config or ItemKNNConfig(similarity="adjusted_cosine"))
+    Config = ItemAdjustedCosineConfig
