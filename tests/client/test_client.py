@@ -81,6 +81,8 @@ def test_writing(address):
         given = client.slate("a/b", 1)
         told = client.feedback(given["recommendation_id"], "a/b", given["recommendations"][0]["item_id"])
         assert told.accepted == 1
+        assert client.consent("a/b", "research", False, version="1").accepted == 1
+        assert [one.version for one in client.consents("a/b") if one.purpose == "research"] == ["1"]
         task = client.start_task("fit", what=["item_knn"])
         while (now := client.task(task["id"]))["state"] in ("waiting", "running"):
             time.sleep(0.05)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from penchant.client.calls import Call, asked, encode, events_body, user_path, when
 from penchant.clock import Moment
 from penchant.domain.alike import Export, SimilarItem, SimilarUser
+from penchant.domain.consent import Consent, Purpose
 from penchant.domain.event import Receipt
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
@@ -145,6 +146,28 @@ def similar_items(item_id: str, n: int = 10, at: Moment | None = None) -> Call[l
 def similar_users(user_id: str, n: int = 10) -> Call[list[SimilarUser]]:
     """Return users like one."""
     return Call("GET", user_path(user_id, "/similar"), list[SimilarUser], {"n": n}, pick="similar")
+
+
+def consent(
+    user_id: str,
+    purpose: Purpose,
+    given: bool = True,
+    *,
+    source: str | None = None,
+    version: str | None = None,
+    text: str | None = None,
+    evidence: str | None = None,
+    at: Moment | None = None,
+) -> Call[Receipt]:
+    """Take a user's word on a purpose; a refusal acts on everything from here on."""
+    said = {"source": source, "version": version, "text": text, "evidence": evidence}
+    body = encode(purpose=purpose, given=given, at=when(at), **said)
+    return Call("POST", user_path(user_id, "/consents"), Receipt, body=body)
+
+
+def consents(user_id: str) -> Call[list[Consent]]:
+    """Return the newest word on every purpose."""
+    return Call("GET", user_path(user_id, "/consents"), list[Consent], pick="consents")
 
 
 def export(user_id: str) -> Call[Export]:

@@ -58,6 +58,26 @@ def test_a_statement_a_mute_and_forgetting_change_the_next_list(toy_client):
     assert "user-3" not in toy_client.get("/v1/users?n=1000").json()["user_ids"]
 
 
+def test_whoever_refuses_is_answered_like_a_stranger_at_once(toy_client):
+    path = "/v1/users/user-3/recommendations?n=40"
+    assert any(one["evidence"] for one in toy_client.get(path).json()["recommendations"])
+    assert (
+        toy_client.post("/v1/users/user-3/consents", json={"purpose": "personalise", "given": False}).status_code == 200
+    )
+    assert not any(one["evidence"] for one in toy_client.get(path).json()["recommendations"])
+    assert toy_client.get("/v1/users/user-3/similar").json()["similar"] == []
+    others = toy_client.get("/v1/users/user-1/similar?n=50").json()["similar"]
+    assert others
+    assert "user-3" not in {one["user_id"] for one in others}
+    words = {one["purpose"]: one for one in toy_client.get("/v1/users/user-3/consents").json()["consents"]}
+    assert (words["personalise"]["given"], words["personalise"]["default"]) == (False, False)
+    assert toy_client.post("/v1/users/user-3/consents", json={"purpose": "collect", "given": False}).status_code == 200
+    like = {"type": "like", "user_id": "user-3", "item_id": "item-1"}
+    refused = toy_client.post("/v1/events", json=like)
+    assert (refused.status_code, refused.json()["detail"]) == (422, "the user does not agree to collect")
+    assert toy_client.post("/v1/users/user-3/consents", json={"purpose": "fun", "given": True}).status_code == 422
+
+
 def test_rules_context_and_reasons(toy_client):
     asked = {
         "n": 5,

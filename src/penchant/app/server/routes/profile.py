@@ -19,8 +19,10 @@ from penchant.app.server.routes.collect import Id, Writing, take
 from penchant.app.server.service import service_of
 from penchant.clock import from_s
 from penchant.domain.alike import Export
+from penchant.domain.consent import Consent, Purpose
 from penchant.domain.event import Receipt
 from penchant.domain.profile import Profile
+from penchant.errors import EventError
 
 router = APIRouter(tags=["profile"])
 Reader = Annotated[Caller, needs("read")]
@@ -51,6 +53,25 @@ class MuteBody(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     topic: Id
     until: str | None = None
+
+
+class ConsentBody(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What a user says of a purpose, and how it is known."""
+
+    purpose: Purpose
+    given: bool
+    source: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    version: str | None = None
+    text: str | None = None
+    evidence: str | None = None
+    at: str | float | None = None
+
+
+class Consents(msgspec.Struct):
+    """A user's newest words."""
+
+    user_id: str
+    consents: list[Consent]
 
 
 @router.post("/v1/users")
@@ -139,6 +160,31 @@ async def _say(
     event = {"type": "statement", "user_id": user_id, "topics": [topic], "value": value, "scope": scope}
     given = {**event, "until": until, "at": at}
     return answer(await take(service_of(request), caller, [given], several=False))
+
+
+@router.post("/v1/users/{user_id}/consents")
+@told(
+    Receipt,
+    body=ConsentBody,
+    example={"purpose": "personalise", "given": False, "version": "2026-03"},
+    problems=("event-refused",),
+)
+async def post_consent(request: Request, caller: Annotated[Caller, needs("ingest")], user_id: UserId) -> Response:
+    """Take a user's word on a purpose; a refusal acts on everything from the next request on."""
+    word, service = await read_json(request, ConsentBody), service_of(request)
+    receipt = await service.work(service.engine.consent, user_id, **msgspec.structs.asdict(word))
+    service.kept.drop(user_id)
+    if receipt.refusals:
+        raise EventError(receipt.refusals[0].reason)
+    return answer(receipt)
+
+
+@router.get("/v1/users/{user_id}/consents")
+@told(Consents)
+async def get_consents(request: Request, _: Reader, user_id: UserId) -> Response:
+    """List the newest word on every purpose; where there is none, what the settings say."""
+    service = service_of(request)
+    return answer(Consents(user_id, list(await service.work(service.engine.consents, user_id))))
 
 
 @router.get("/v1/users/{user_id}/export")
