@@ -18,6 +18,7 @@ from penchant.domain.consent import NO_CONSENT, Consent
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
+from penchant.domain.item_model import Progress, silent
 from penchant.domain.onboarding import Question, QuestionKind
 from penchant.domain.profile import Profile
 from penchant.domain.row import Row, to_event
@@ -518,13 +519,14 @@ class Engine:
 
     # -- learn, rebuild, forget ------------------------------------------------------------------------------------
 
-    def fit(self, what: Iterable[str] | None = None) -> dict[str, Any]:
+    def fit(self, what: Iterable[str] | None = None, progress: Progress = silent) -> dict[str, Any]:
         """Fit models on the log: the tracker's mixture, what the pipeline is made of, the weights of the blend.
 
         Args:
             what: Names to fit: ``tracker``, a source that learns or any item model, ``blend``. None for the tracker,
                 the sources and models that the pipeline declares (``item_knn`` and ``taste`` unless it was set
                 otherwise), and the blend.
+            progress: Told how far a model is whose training takes long: what is done, how much, of how much.
 
         Returns:
             What was learned and how long it took, by name.
@@ -536,7 +538,7 @@ class Engine:
         from penchant.loop.fitting import Fitting
 
         folder = _training_folder(self.settings.url)
-        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock, folder)
+        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock, folder, progress)
         report = fitting.run(what)
         self.tracker = fitting.tracker
         return report

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.app.cli.options import At, Json, Level, SettingsFile, Url, open_engine
-from penchant.app.cli.output import data, say_json, table, talk
+from penchant.app.cli.output import bars, data, say_json, table, talk
 from penchant.domain.interests import Interest
 
 app = typer.Typer(help="A user's interests; fit the models.", no_args_is_help=True)
@@ -70,14 +70,19 @@ def taste(
 
 @app.command()
 def fit(
-    what: Annotated[list[str] | None, typer.Argument(help="tracker, item_knn, taste, blend; default: all.")] = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="tracker, item_knn, taste, blend, or any item model; default: what the pipeline is made of."
+        ),
+    ] = None,
     url: Url = None,
     settings: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Learn from the log: the tracker's mixture, item neighbours and vectors, the blend's weights."""
-    with open_engine(url, settings) as engine:
-        report = engine.fit(what or None)
+    """Learn from the log: the tracker's mixture, item neighbours and vectors, item models, the blend's weights."""
+    with bars() as progress, open_engine(url, settings) as engine:
+        report = engine.fit(what or None, progress)
     if as_json:
         say_json(report)
         return

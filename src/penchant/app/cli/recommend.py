@@ -35,7 +35,8 @@ def list_(
     n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 10,
     at: At = None,
     strategy: Annotated[
-        str | None, typer.Option(help="One source only: recent, item_knn, interest, popular, new, taste.")
+        str | None,
+        typer.Option(help="One source only (recent, interest, popular …), or one item model that was fitted."),
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Item to leave out; may be given again.")] = None,
     filter: Annotated[
