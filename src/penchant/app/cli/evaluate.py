@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from penchant.app.cli import tune
 from penchant.app.cli.options import DataName, Folder, Json, MappingFile, Seed, SettingsFile
 from penchant.app.cli.output import Bars, bars, data, say_json, talk
 
@@ -216,3 +217,6 @@ def _show(report: Report, html: Path | None, as_json: bool) -> None:
         say_json(report.as_dict())
     else:
         print_report(report, data)
+
+
+app.command()(tune.tune)
