@@ -83,3 +83,12 @@ def test_equal_to_a_forest_and_a_tree_of_sklearn():
     assert Trees.of_sklearn(forest.estimators_).predict(new) == pytest.approx(forest.predict_proba(new)[:, 1])
     tree = DecisionTreeClassifier(max_depth=6, random_state=1).fit(x, y, sample_weight=1.0 + y)
     assert Trees.of_sklearn([tree]).predict(new) == pytest.approx(tree.predict_proba(new)[:, 1])
+
+
+def test_the_mean_of_several():
+    several = [
+        Trees.joined([stump(0, 0.0, 1.0, 2.0), stump(1, 0.5, 3.0, 4.0)]),
+        Trees.joined([stump(0, 1.0, 5.0, 9.0)]),
+    ]
+    x, _ = data(60)
+    assert Trees.mean(several).predict(x) == pytest.approx((several[0].predict(x) + several[1].predict(x)) / 2)

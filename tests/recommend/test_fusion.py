@@ -74,7 +74,6 @@ def test_features_by_hand():
     assert item.tolist() == [2, 4, 9]
     found = dict(zip(names_of(["a", "b"]), x.T.tolist(), strict=True))
     assert len(found) == 2 * len(OF_SOURCE) + len(BESIDE)
-    assert found["a:score"] == [2.0, 3.0, -1.0]
     assert found["a:share"] == pytest.approx([3.04 / 4.04, 1.0, 0.04 / 4.04])
     assert found["a:rank"] == pytest.approx([1 / 2, 1.0, 1 / 3])
     assert found["b:share"] == [1.0, 0.0, 0.0]

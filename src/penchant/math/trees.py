@@ -68,6 +68,17 @@ class Trees:
         )
 
     @classmethod
+    def mean(cls, several: Sequence[Trees]) -> Trees:
+        """Return trees that say the mean of what several say."""
+        split = [
+            {name: getattr(one, name)[a:b] - (a if name in ("left", "right") else 0) for name in cls.__slots__[1:]}
+            | {"value": one.value[a:b] / len(several)}
+            for one in several
+            for a, b in zip(one.root, [*one.root[1:], one.feature.size], strict=True)
+        ]
+        return cls.joined(split)
+
+    @classmethod
     def of_lightgbm(cls, dumped: Mapping[str, Any]) -> Trees:
         """Return the trees of ``Booster.dump_model()``, trained without missing values and categories.
 

@@ -24,6 +24,8 @@ FORMAT = 1
 N = 10
 """Length of the list whose NDCG is learned."""
 FOLDS = 5
+LEAST_TREES = 20
+"""Trees of a bag at least: where fewer were best, chance had a part in it, and the mean of several bags is calmer."""
 LEAST_USERS = 50
 """With fewer questions answered by somebody's deed nothing is learned, and the blend goes on ranking."""
 
@@ -37,10 +39,12 @@ class StackConfig(BaseModel):
     """Trees at most; how many are used is chosen on users held out."""
     learning_rate: float = Field(default=0.05, gt=0, le=1)
     """Of each tree's answer so much is added."""
-    max_leaves: int = Field(default=15, ge=2)
+    max_leaves: int = Field(default=7, ge=2)
     """Leaves of a tree at most."""
-    min_leaf: int = Field(default=50, ge=1)
+    min_leaf: int = Field(default=100, ge=1)
     """Candidates that a leaf must hold."""
+    bags: int = Field(default=5, ge=1)
+    """Forests of trees that are averaged; each drew other users and features while it learned."""
     threads: int = Field(default=1, ge=1)
     """Threads of the training; more give the same trees."""
     users: int = Field(default=2000, ge=1)
@@ -144,7 +148,7 @@ class Stack:
             self._gain, self.report = {}, {"questions": int(table.size.size), "used": "blend", "trees": 0}
             return self.report
         held = np.random.default_rng([seed, 43]).permutation(table.size.size) % FOLDS == 0
-        tuned = train(table.only(~held), table.only(held), self.config, self.config.n_trees, seed)
+        tuned = train(table.only(~held), table.only(held), self.config, self.config.n_trees, names, seed)
         check = table.only(held)
         ahead = check.ndcg(Trees.of_lightgbm(tuned.dump_model()).predict(check.x))
         behind = check.ndcg(blended[np.repeat(held, table.size)])
@@ -157,9 +161,10 @@ class Stack:
         if ahead.mean() <= behind.mean():
             self._gain = {}
             return self.report | {"used": "blend"}
-        whole = train(table, None, self.config, int(tuned.num_trees()), seed)
-        gain = whole.feature_importance("gain")
-        self._trees = Trees.of_lightgbm(whole.dump_model())
+        n_trees = max(LEAST_TREES, int(tuned.num_trees()))
+        bags = [train(table, None, self.config, n_trees, names, seed + bag) for bag in range(self.config.bags)]
+        gain = np.sum([bag.feature_importance("gain") for bag in bags], axis=0)
+        self._trees = Trees.mean([Trees.of_lightgbm(bag.dump_model()) for bag in bags])
         share = gain / max(float(gain.sum()), 1e-300)
         self._gain = {name: float(value) for name, value in zip(names, share, strict=True)}
         first = dict(sorted(self._gain.items(), key=lambda one: -one[1])[:10])

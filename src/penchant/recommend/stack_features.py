@@ -13,7 +13,6 @@ from penchant.math.arrays import Float32Array, FloatArray, IntArray
 from penchant.math.calendar import hour_of, weekday_of
 
 OF_SOURCE: dict[str, str] = {
-    "score": "the source's own score; of an item that it does not propose the lowest that it gave, 0 when it gave none",
     "share": "the score moved and stretched so that the source's candidates lie in 0..1; 0 where it does not propose",
     "rank": "1 / rank, 1 = first; 0 where it does not propose",
 }
@@ -43,6 +42,10 @@ RARE = 1e-7
 """Added to shares before the logarithm."""
 
 
+RISING = ("share", "rank", "sources", "votes")
+"""Features that can only speak for a candidate: the trees may not turn them round."""
+
+
 def names_of(sources: Sequence[str]) -> list[str]:
     """Return the names of the columns, in order."""
     return [*(f"{source}:{feature}" for source in sources for feature in OF_SOURCE), *BESIDE]
@@ -69,11 +72,9 @@ def stack_features(
         rank = 1.0 + np.arange(score.size)
         low, high = float(score.min()), float(score.max())
         first = number * len(OF_SOURCE)
-        columns[:, first] = low
-        columns[place, first] = score
         # The last candidate keeps a little: it is still a candidate.
-        columns[place, first + 1] = (score - low + 0.01 * (high - low)) / (1.01 * (high - low)) if high > low else 1.0
-        columns[place, first + 2] = 1.0 / rank
+        columns[place, first] = (score - low + 0.01 * (high - low)) / (1.01 * (high - low)) if high > low else 1.0
+        columns[place, first + 1] = 1.0 / rank
         n_sources[place] += 1
         votes[place] += 1.0 / (20.0 + rank)
     for number, value in enumerate((n_sources, votes, *_beside(query, item))):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from penchant.errors import NotInstalledError
+from penchant.recommend.stack_features import RISING
 
 if TYPE_CHECKING:
     from penchant.recommend.stack import StackConfig, Table
@@ -15,8 +17,8 @@ PATIENCE = 30
 """Trees that may bring nothing before the training stops."""
 
 
-def train(table: Table, check: Table | None, config: StackConfig, n_trees: int, seed: int) -> Any:
-    """Return a booster; with ``check`` it has as many trees as are best there.
+def train(table: Table, check: Table | None, config: StackConfig, n_trees: int, names: Sequence[str], seed: int) -> Any:
+    """Return a booster on columns of these names; with ``check`` it has as many trees as are best there.
 
     Raises:
         NotInstalledError: When LightGBM is not there.
@@ -33,8 +35,9 @@ def train(table: Table, check: Table | None, config: StackConfig, n_trees: int, 
         "learning_rate": config.learning_rate,
         "num_leaves": config.max_leaves,
         "min_data_in_leaf": config.min_leaf,
-        "feature_fraction": 0.7,
-        "bagging_fraction": 0.8,
+        "monotone_constraints": [int(name.rpartition(":")[2] in RISING) for name in names],
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.7,
         "bagging_by_query": True,
         "bagging_freq": 1,
         "lambda_l2": 5.0,
