@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from penchant.app.cli import tune
+from penchant.app.cli import ablation, tune
 from penchant.app.cli.options import DataName, Folder, Json, MappingFile, Seed, SettingsFile
 from penchant.app.cli.output import Bars, bars, data, say_json, talk
 
@@ -220,3 +220,4 @@ def _show(report: Report, html: Path | None, as_json: bool) -> None:
 
 
 app.command()(tune.tune)
+app.command()(ablation.ablation)
