@@ -21,11 +21,13 @@ from penchant.clock import fixed, from_s
 from penchant.collect.datasets import open_dataset
 from penchant.collect.importer import collect
 from penchant.collect.quarantine import Quarantine
+from penchant.config import Settings
 from penchant.domain.batch import EventBatch
 from penchant.domain.vocabulary import Vocabulary
 from penchant.evaluate.report import current_commit
 from penchant.evaluate.statistics import Interval, bootstrap_mean
 from penchant.loop.fitting import facts_of, interactions_of
+from penchant.loop.onboarding import Onboarding
 from penchant.math.arrays import FloatArray, IntArray
 from penchant.recommend.calibrate import Calibrate
 from penchant.recommend.peers import Peers, PeersConfig
@@ -121,7 +123,8 @@ def peers(frame: pl.DataFrame, folds: int, days: float, seed: int) -> dict[str, 
 # -- Questions ---------------------------------------------------------------------------------------------------------
 
 ASKED = (0, 1, 3, 5, 10)
-POLICIES = ("telling", "telling, yes only", "popular", "random")
+CRITERIA = ("entropy", "list")
+POLICIES = (*CRITERIA, "popular", "random")
 LISTS = ("pipeline", "calibrated", "interest", "like_minded")
 
 
@@ -130,7 +133,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
 
     New users are drawn from those with at least 10 events before the cut and 3 items after it; nothing of them is in
     the log. What they did before the cut says yes (the topic is more of theirs than of everybody's, or the item is theirs)
-    or no; what they took after it is what a list should hold. "yes only": a no is not told to the engine. Lists: the
+    or no; what they took after it is what a list should hold. Lists: the
     pipeline, the pipeline with the reranker ``calibrate``, and the sources ``interest`` and ``like_minded`` alone.
     """
     import polars as pl
@@ -149,6 +152,10 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     ledger = engine.ledger
     own = EventBatch.from_frame(frame.filter(mine), ledger.items, ledger.topics)
     everybody = ledger.population("topic_population", at, 1e6)
+    chosen_by = {
+        one: Onboarding(ledger, engine.recommender.index, Settings(components={"onboarding": {"criterion": one}}))
+        for one in CRITERIA
+    }
     asking = [question.id for question in engine.onboarding(100, kind=kind)]  # type: ignore[arg-type]
     popularity = everybody if kind == "topic" else ledger.population("item_population", at, 1e6)
     names = ledger.topics if kind == "topic" else ledger.items
@@ -161,7 +168,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
         taken = np.unique(own.item[late]).astype(np.int64)
         yes = _yes(own, early, everybody, kind)
         for policy in POLICIES:
-            order = by_popularity if policy.startswith("popular") else list(rng.permutation(asking))
+            order = by_popularity if policy == "popular" else list(rng.permutation(asking))
             stages: list[list[float]] = []
             answers: dict[str, bool] = {}
             stranger = f"new/{user_id}/{policy}"
@@ -170,20 +177,16 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
                     stages.append(_lists(engine, stranger, at, taken))
                 if k == max(ASKED):
                     break
-                if policy.startswith("telling"):
-                    order = [one.id for one in engine.onboarding(1, kind=kind, answers=answers)]  # type: ignore[arg-type]
-                    question = order[0]
-                else:
-                    question = order[k]
+                asker = chosen_by.get(policy)
+                question = order[k] if asker is None else asker.questions(1, kind, answers, at, live=True)[0].id  # type: ignore[arg-type]
                 answers[question] = names.number(question) in yes
-                if answers[question] or "yes only" not in policy:
-                    engine.answer(stranger, {question: answers[question]}, kind)  # type: ignore[arg-type]
+                engine.answer(stranger, {question: answers[question]}, kind)  # type: ignore[arg-type]
             scores[policy].append(stages)
             said_yes[policy].append(sum(answers.values()) / len(answers))
             if kind == "item":
                 engine.forget(stranger)  # nobody else's list may know of a made-up liking
     engine.close()
-    users, draw = np.arange(len(scores["telling"])), np.random.default_rng(seed + 1)
+    users, draw = np.arange(len(scores["random"])), np.random.default_rng(seed + 1)
     values = {policy: np.array(rows) for policy, rows in scores.items()}  # (users, stages, lists)
 
     def measured(one: FloatArray) -> dict[str, Any]:
@@ -198,15 +201,15 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
     }
     five = ASKED.index(5)
     ahead = {
-        name: {
-            "of no answers": measured(values["telling"][:, five, column] - values["telling"][:, 0, column]),
-            "of popular questions": measured(values["telling"][:, five, column] - values["popular"][:, five, column]),
-            "of random questions": measured(values["telling"][:, five, column] - values["random"][:, five, column]),
+        f"{name}: {policy}": {
+            "of no answers": measured(values[policy][:, five, column] - values[policy][:, 0, column]),
+            "of random questions": measured(values[policy][:, five, column] - values["random"][:, five, column]),
         }
         for column, name in enumerate(LISTS)
+        for policy in POLICIES
     }
     yes_share = {policy: round(float(np.mean(shares)), 3) for policy, shares in said_yes.items()}
-    return {"ndcg@10": table, "five telling ahead": ahead, "yes": yes_share, "users": len(users)}
+    return {"ndcg@10": table, "five answers ahead": ahead, "yes": yes_share, "users": len(users)}
 
 
 def _lists(engine: Engine, user_id: str, at: float, taken: IntArray) -> list[float]:

@@ -57,6 +57,17 @@ def log_of(data: str) -> pl.DataFrame:
         return engine.ledger.events()
 
 
+def kept(frame: pl.DataFrame, n: int | None, seed: int) -> pl.DataFrame:
+    """Return the events of a random sample of users, and those of nobody."""
+    import polars as pl
+
+    users = frame["user_id"].drop_nulls().unique().sort()
+    if n is None or n >= users.len():
+        return frame
+    drawn = users.gather(np.random.default_rng([seed, 1]).choice(users.len(), n, replace=False))
+    return frame.filter(pl.col("user_id").is_null() | pl.col("user_id").is_in(drawn.implode()))
+
+
 def measured(frame: pl.DataFrame, max_users: int, seed: int) -> dict[str, Any]:
     """Return every metric of the ranker's list, of popularity, and of every reranker at every strength."""
     import polars as pl
@@ -176,7 +187,8 @@ def chart(results: dict[str, Any], metric: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="+", help="NAME=a built-in data set or a folder")
-    parser.add_argument("--users", type=int, default=600)
+    parser.add_argument("--users", type=int, default=600, help="users asked")
+    parser.add_argument("--keep-users", type=int, help="learn from a random sample of users only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--chart", type=Path, help="an SVG file")
@@ -185,7 +197,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for one in given.data:
         name, _, where = one.partition("=")
-        results[name] = measured(log_of(where or name), given.users, given.seed)
+        results[name] = measured(kept(log_of(where or name), given.keep_users, given.seed), given.users, given.seed)
         print(f"{name}: {results[name]['users']} users, {results[name]['items']:,} items")
         print(" " * 16 + "".join(f"{metric:>13}" for metric in SHOWN))
         for row, metrics in results[name]["rows"].items():

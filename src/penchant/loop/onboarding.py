@@ -56,7 +56,7 @@ class Onboarding:
                 raise ConfigError(f"answers: no {kind} {name!r} is known")
             if number in place:  # others were not looked at and tell nothing here
                 given.append((place[number], bool(yes)))
-        chosen = choose_questions(crowd, n, given, self.config.branches)
+        chosen = choose_questions(crowd, n, given, self.config.branches, self.config.criterion)
         return [
             Question(
                 kind, names.ids[about[column]], self._text(kind, int(about[column]), at), round(bits, 4), round(yes, 4)

@@ -69,11 +69,12 @@ def in_head(popularity: FloatArray, head_share: float) -> BoolArray:
     >>> in_head(np.array([1.0, 6.0, 3.0, 0.0]), 0.8)
     array([False,  True,  True, False])
     """
-    order = np.argsort(-popularity, kind="stable")
+    taken = np.flatnonzero(popularity > 0)
+    order = taken[np.argsort(-popularity[taken], kind="stable")]
     before = np.cumsum(popularity[order]) - popularity[order]
     head = np.zeros(popularity.size, dtype=np.bool_)
     # A hair below, so that shares that add up to head_share close the head whatever the last bit of the sum.
-    head[order] = (before < (head_share - 1e-12) * popularity.sum()) & (popularity[order] > 0)
+    head[order] = before < (head_share - 1e-12) * popularity.sum()
     return head
 
 
