@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -80,11 +82,29 @@ class FeedbackBody(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
 EVENT = {"event_id": "e-1", "type": "like", "user_id": "ann", "item_id": "t1", "at": "2026-03-01T12:00:00Z"}
 
 
+class Direct(APIRoute):
+    """A route whose endpoint wants the request and the caller, and nothing else.
+
+    FastAPI's solving of dependencies, a third of the time of a request with one event, is left out; the one dependency,
+    the role, is asked all the same.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        endpoint, (role,) = self.endpoint, self.dependant.dependencies
+        check: Any = role.call
+
+        async def handle(request: Request) -> Response:
+            response: Response = await endpoint(request, await check(request))
+            return response
+
+        return handle
+
+
 Events = EventBody | list[EventBody]
 Writing = Annotated[Caller, needs("ingest", user_in_body=True)]
 
 
-@router.post("/v1/events")
 @told(Receipt, body=Events, example=EVENT, problems=("event-refused",))
 async def post_events(request: Request, caller: Writing) -> Response:
     """Take one event, or a list of them.
@@ -95,6 +115,9 @@ async def post_events(request: Request, caller: Writing) -> Response:
     given = await read_json(request)
     several = isinstance(given, list)
     return answer(await take(service_of(request), caller, given if several else [given], several))
+
+
+router.add_api_route("/v1/events", post_events, methods=["POST"], route_class_override=Direct)
 
 
 @router.post("/v1/events/stream")
