@@ -17,7 +17,7 @@ def test_every_source_can_be_asked_alone(open_engine, toy):
     engine = open_engine(components={"pipeline": {"seen": "allow"}})
     engine.ingest(toy.events)
     engine.fit(["item_knn", "taste"])
-    for name in SOURCES:
+    for name in PipelineConfig().sources:
         slate = engine.recommend("user-2", 5, strategy=name)
         assert slate
         assert {one.source for one in slate} == {name}
@@ -89,13 +89,13 @@ def test_a_wrong_option_is_a_config_error_that_says_where(open_engine, component
 
 
 def test_options_reach_the_component():
-    pipeline = Pipeline(PipelineConfig(), {"popular": {"half_life_days": 3.0}, "spread": {"max_share": 1.0}})
+    pipeline = Pipeline(PipelineConfig(sources=("recent", "popular")), {"popular": {"half_life_days": 3.0}, "spread": {"max_share": 1.0}})
     assert pipeline.sources["popular"].config.half_life_days == 3.0
     assert pipeline.rerankers[0].config.max_share == 1.0
     assert pipeline.sources["recent"].config == SOURCES["recent"]().config
 
 
 def test_a_long_list_asks_the_sources_for_as_many(toy_engine):
-    pipeline = Pipeline(PipelineConfig(pool=3), {})
+    pipeline = Pipeline(PipelineConfig(sources=("recent", "interest", "popular"), pool=3), {})
     query = toy_engine.recommender.query("user-2", 20, toy_engine.now(), {})
     assert pipeline.proposals(query)["popular"].item.size == min(20, int(np.count_nonzero(query.allowed)))
