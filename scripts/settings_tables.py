@@ -10,12 +10,19 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from penchant.collect.pages import PagesConfig
+from penchant.collect.sources.gorse import GorseConfig
+from penchant.collect.sources.survey import SurveyConfig
+from penchant.collect.sources.weblog import WebLogConfig
 from penchant.config import Settings
 from penchant.domain.rules import BusinessRulesConfig
+from penchant.interest.models import MODELS
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import TrackerConfig
 from penchant.process.augment import AugmentConfig
+from penchant.process.feedback import FeedbackConfig
 from penchant.process.label import LabelConfig
+from penchant.profile.consent import ConsentConfig
 from penchant.recommend import RANKERS, RATINGS, RERANKERS, SOURCES
 from penchant.recommend.onboarding import OnboardingConfig
 from penchant.recommend.pipeline import PipelineConfig
@@ -29,9 +36,12 @@ def components() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "pipeline", PipelineConfig
     yield "business_rules", BusinessRulesConfig
     yield "onboarding", OnboardingConfig
+    yield "consent", ConsentConfig
     for registry in (SOURCES, RANKERS, RERANKERS):
         for name in registry:
             yield name, registry[name].Config
+    for name in MODELS:
+        yield name, MODELS[name].Config
 
 
 def in_code_only() -> Iterator[tuple[str, type[BaseModel]]]:
@@ -43,6 +53,12 @@ def in_code_only() -> Iterator[tuple[str, type[BaseModel]]]:
             seen.add(config)
             yield config.__name__.removesuffix("Config"), config
     yield "Augment", AugmentConfig
+    yield "Feedback", FeedbackConfig
+    # What a mapping says under read.options, by format.
+    yield "weblog", WebLogConfig
+    yield "chrome_history, firefox_history, takeout_history", PagesConfig
+    yield "survey", SurveyConfig
+    yield "gorse", GorseConfig
 
 
 def rows(config: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:

@@ -64,7 +64,7 @@ def test_the_table_given_is_not_the_table_kept():
 
 @pytest.mark.parametrize(
     ("registry", "count"),
-    [(LOGS, 3), (PROFILE, 9), (INTEREST, 1), (TOPIC_MODELS, 11), (SOURCES, 8), (RANKERS, 3), (RERANKERS, 7)],
+    [(LOGS, 3), (PROFILE, 9), (INTEREST, 1), (TOPIC_MODELS, 11), (SOURCES, 7), (RANKERS, 3), (RERANKERS, 7)],
     ids=["logs", "profile", "interest", "topic models", "sources", "rankers", "rerankers"],
 )
 def test_everything_registered_can_be_loaded(registry, count):
@@ -99,7 +99,7 @@ def test_a_package_outside_adds_components_by_entry_points(tmp_path):
         from penchant import Engine
         from penchant.recommend import SOURCES
         from penchant.recommend.popular import Popular
-        assert "greeting" in SOURCES and len(SOURCES) == 9
+        assert "greeting" in SOURCES and len(SOURCES) == 8
         assert SOURCES["popular"] is Popular, "a name of our own cannot be taken over"
         engine = Engine.open(components={
             "pipeline": {"sources": ["greeting"]}, "greeting": {"half_life_days": 3}, "blend": {"weights": {"greeting": 1}}

@@ -279,5 +279,7 @@ def test_an_item_without_title_has_words_all_the_same():
 def test_loading_the_engine_loads_no_model():
     assert companions.__name__ in sys.modules
     with Engine.open(clock=fixed("2026-01-01")) as engine:
-        assert not any(isinstance(source, ModelSource) for source in engine.recommender.pipeline.sources.values())
+        made = engine.recommender.pipeline.sources
+        declared = {name for name, source in made.items() if isinstance(source, ModelSource)}
+        assert declared == {"item_knn"}
         assert "companions" in engine.recommender.pipeline.names

@@ -8,7 +8,6 @@ SOURCES = Registry(
     {
         "popular": "penchant.recommend.popular:Popular",
         "recent": "penchant.recommend.recent:Recent",
-        "item_knn": "penchant.recommend.item_knn:ItemKNN",
         "interest": "penchant.recommend.affinity:InterestAffinity",
         "new": "penchant.recommend.newest:Newest",
         "taste": "penchant.recommend.vectors:NearTaste",
