@@ -89,7 +89,10 @@ def test_a_wrong_option_is_a_config_error_that_says_where(open_engine, component
 
 
 def test_options_reach_the_component():
-    pipeline = Pipeline(PipelineConfig(sources=("recent", "popular")), {"popular": {"half_life_days": 3.0}, "spread": {"max_share": 1.0}})
+    pipeline = Pipeline(
+        PipelineConfig(sources=("recent", "popular")),
+        {"popular": {"half_life_days": 3.0}, "spread": {"max_share": 1.0}},
+    )
     assert pipeline.sources["popular"].config.half_life_days == 3.0
     assert pipeline.rerankers[0].config.max_share == 1.0
     assert pipeline.sources["recent"].config == SOURCES["recent"]().config
