@@ -92,7 +92,38 @@ def set_values(pairs: list[str]) -> dict[str, object]:
     return values
 
 
-PRESETS: dict[str, dict[str, object]] = {}
+PRESETS: dict[str, dict[str, object]] = {
+    # The best single model on ml1m_loo, chosen on its validation items.
+    "ml1m": {
+        "embedding_size": 256,
+        "n_heads": 4,
+        "max_length": 200,
+        "dropout": 0.4,
+        "batch_size": 128,
+        "learning_rate": 2e-3,
+        "epochs": 40,
+        "patience": 10,
+        "averaging": 0.995,
+        "weight_decay": 0.3,
+        "full_softmax_items": 50_000,
+    },
+    # The best single model on amazon_beauty_loo, likewise.
+    "beauty": {
+        "embedding_size": 128,
+        "max_length": 50,
+        "dropout": 0.5,
+        "batch_size": 256,
+        "learning_rate": 2e-3,
+        "epochs": 50,
+        "patience": 8,
+        "averaging": 0.995,
+        "weight_decay": 1.0,
+        "scoring": "dot",
+        "popularity": False,
+        "mask_seen": "no",
+        "full_softmax_items": 50_000,
+    },
+}
 
 
 def run(given: argparse.Namespace) -> dict[str, object]:

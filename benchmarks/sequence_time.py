@@ -105,12 +105,12 @@ def figures(model, past: Interactions, future: Interactions, items: ItemTable, a
                 ndcg.append(float((np.isin(best[row], wanted) * gain).sum() / gain[: wanted.size].sum()))
         done += len(chunk)
     result: dict[str, object] = {"users": len(ndcg), "ndcg@10": round(float(np.mean(ndcg)), 4)}
-    if model.config.topic_weight:
+    if getattr(model.config, "topic_weight", 0):
         about = items.topics[item[first]].toarray()
         p = model.next_topics(questions)
         has = about.sum(axis=1) > 0
         result["topic_nats"] = round(float(-(about[has] * np.log(p[has])).sum() / has.sum()), 4)
-    if model.config.evidence_weight:
+    if getattr(model.config, "evidence_weight", 0):
         guess = model.next_evidence(questions, item[first].astype(np.int64))
         ok = np.isfinite(guess)
         real = np.log(weight[first][ok])
@@ -124,6 +124,10 @@ def figures(model, past: Interactions, future: Interactions, items: ItemTable, a
 def run(given: argparse.Namespace) -> dict[str, object]:
     found = columns(given.data, given.folder)
     items = table(found)
+    if given.users:
+        chosen = np.random.default_rng(0).permutation(int(found["user"].max()) + 1)[: given.users]
+        some = np.isin(found["user"], chosen)
+        found |= {name: found[name][some] for name in ("user", "item", "at", "weight")}
     split = np.quantile(found["at"], 0.9)
     past, future = part(found, found["at"] <= split), part(found, found["at"] > split)
     kind = MODELS[given.model]
@@ -144,6 +148,7 @@ def main() -> None:
     parser.add_argument("--model", default="sequence")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--users", type=int, default=0, help="so many users by chance; 0 = all")
     parser.add_argument("--name", default="")
     print(json.dumps(run(parser.parse_args())), flush=True)
 

@@ -184,42 +184,63 @@ def test_ridge_finds_a_linear_rule():
     assert ridge(x, x @ w, np.ones(200), 1e-6) == pytest.approx(w, abs=1e-5)
 
 
-def test_a_sampled_softmax_has_the_full_one_as_its_mean():
+def tiny_network(n_items, prior=None, comes_back=False, **config):
     torch = pytest.importorskip("torch")
-    from penchant.interest.models.sequence.config import GatedConfig
-    from penchant.interest.models.sequence.gated import GatedBody
-    from penchant.interest.models.sequence.losses import Losses
-    from penchant.interest.models.sequence.network import Network
+    from penchant.interest.models.sequence.models import Gated
 
-    torch.manual_seed(0)
-    prior = torch.log_softmax(torch.randn(50), 0)
-    values, n = [], 50
-    batch = type("Batch", (), {"target": torch.randint(n, (4, 5)), "items": torch.zeros(4, 5, dtype=torch.long)})
-    h = torch.randn(4, 5, 8)
+    model = Gated(Gated.Config(embedding_size=8, **config))
+    torch.manual_seed(1)
+    given = np.zeros(n_items, np.float32) if prior is None else prior
+    return model._build(given, np.zeros((n_items, 0), np.float32), 0, False, comes_back), model.config
+
+
+def walk(n_items, shape, seed=0):
+    """A batch of random windows, every step a target."""
+    items = np.random.default_rng(seed).integers(n_items, size=shape).ravel()
+    user = np.repeat(np.arange(shape[0]), shape[1]).astype(np.int32)
+    at = np.tile(np.arange(shape[1]) * 86400.0, shape[0])
+    found = Sequences.of(Interactions(user, items.astype(np.int32), at, np.ones(at.size), shape[0], n_items), "none")
+    return padded(found, np.stack([found.start[:-1], found.start[1:]], axis=1))
+
+
+@pytest.mark.parametrize(("comes_back", "mask"), [(False, False), (False, True), (True, False)])
+def test_a_sampled_softmax_has_the_full_one_as_its_mean(comes_back, mask):
+    torch = pytest.importorskip("torch")
+    from penchant.interest.models.sequence.losses import Losses
+    from penchant.interest.models.sequence.training import _Tensors
+
+    rng = np.random.default_rng(0)
+    prior = rng.standard_normal(50).astype(np.float32)
+    prior -= np.log(np.exp(prior).sum())
+    batch, h, values = _Tensors(walk(50, (4, 12)), "cpu"), torch.randn(4, 12, 8), []
     for most, tries in ((100, 1), (10, 300)):
-        config = GatedConfig(embedding_size=8, full_softmax_items=most, n_negatives=400, scale=4.0)
-        torch.manual_seed(1)
-        losses = Losses(
-            Network(config, GatedBody(config, False), prior, torch.zeros(n, 0), 0), config, False, None, "cpu"
-        )
+        network, config = tiny_network(50, prior, comes_back, full_softmax_items=most, n_negatives=400, scale=4.0)
+        losses = Losses(network, config, mask, None, "cpu")
         with torch.no_grad():
             values.append(np.mean([float(losses(h, batch)) for _ in range(tries)]))
     assert values[1] == pytest.approx(values[0], rel=0.01)
 
 
+def test_own_items_score_higher_the_more_and_the_later_they_came():
+    torch = pytest.importorskip("torch")
+    network, _ = tiny_network(6, comes_back=True)
+    with torch.no_grad():
+        network.again.order[:] = torch.linspace(0.02, -0.1, network.again.order.shape[1])
+        inputs = torch.tensor([[START, 3, 2, 2, 5, PAD]])
+        own = network.own(inputs, torch.zeros(1, 6), torch.tensor([0, 0]), torch.tensor([4, 2]))
+    assert own[0].argsort(descending=True).tolist()[:3] == [2, 5, 3]
+    assert (own[0, [0, 1, 4]] == 0).all()
+    assert own[1, 5] == 0  # not yet
+    assert own[1, 2] > own[1, 3] > 0
+
+
 def test_a_large_batch_in_parts_has_the_same_gradient():
     torch = pytest.importorskip("torch")
-    from penchant.interest.models.sequence.config import GatedConfig
-    from penchant.interest.models.sequence.gated import GatedBody
     from penchant.interest.models.sequence.losses import Losses
-    from penchant.interest.models.sequence.network import Network
+    from penchant.interest.models.sequence.training import _Tensors
 
-    config = GatedConfig(embedding_size=8)
-    torch.manual_seed(1)
-    network = Network(config, GatedBody(config, False), torch.zeros(30), torch.zeros(30, 0), 0)
-    target = torch.randint(30, (6, 5))
-    batch = type("Batch", (), {"target": target, "items": target})
-    h, gradients = torch.randn(6, 5, 8), []
+    network, config = tiny_network(30)
+    batch, h, gradients = _Tensors(walk(30, (6, 5)), "cpu"), torch.randn(6, 5, 8), []
     for at_once in (10**9, 100):
         losses = Losses(network, config, True, None, "cpu")
         losses.at_once = at_once
@@ -239,7 +260,7 @@ def test_no_later_event_is_seen():
     for kind in (Gated, Transformer, Gru, Lstm, Caser):
         model = kind(kind.Config(embedding_size=8))
         torch.manual_seed(0)
-        network = model._build(np.zeros(6, np.float32), np.zeros((6, 0), np.float32), 0, True).eval()
+        network = model._build(np.zeros(6, np.float32), np.zeros((6, 0), np.float32), 0, True, True).eval()
         with torch.no_grad():
             assert torch.allclose(network(inputs, days)[:, :3], network(changed, later)[:, :3], atol=1e-6), kind
             assert not torch.allclose(network(inputs, days)[:, 3:], network(changed, later)[:, 3:], atol=1e-3), kind

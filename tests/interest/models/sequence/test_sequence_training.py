@@ -330,6 +330,28 @@ def test_further_ahead_than_the_next():
     assert chances[1].min() > 0.15
 
 
+@pytest.mark.parametrize("most", [5, 100], ids=["sampled", "full"])
+def test_users_who_come_back_get_their_own_items(most):
+    # Each user has three items of 30 and takes them in any order, for ever.
+    rng = np.random.default_rng(0)
+    own = np.array([rng.choice(30, 3, replace=False) for _ in range(80)])
+    item = np.take_along_axis(own, rng.integers(3, size=(80, 12)), axis=1).ravel()
+    model = gated(epochs=15, validation="none", full_softmax_items=most, n_negatives=16)
+    model.fit(training(events(np.repeat(np.arange(80), 12), item, 30)))
+    assert "again.order" in state_of(model)
+    best = np.argsort(-model.scores(ask([4, 9, 17, 9, 4, 17]), ItemTable.bare(31))[0])[:3]
+    assert set(best.tolist()) == {4, 9, 17}
+    again = Gated()
+    again.decode(model.encode())
+    assert again.encode() == model.encode()
+    assert "again.order" not in state_of(_fitted(gated(epochs=1, again=False), events([0, 0, 0], [1, 1, 2], 4)))
+
+
+def _fitted(model, data):
+    model.fit(training(data))
+    return model
+
+
 def test_the_reasons_are_what_the_score_falls_without():
     model = gated(epochs=15, validation="none")
     model.fit(training(walks()))

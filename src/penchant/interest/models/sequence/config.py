@@ -51,11 +51,13 @@ class SequenceConfig(BaseModel):
     """Decay per step of a moving average of the weights that answers in their place; 0 = none."""
     full_softmax_items: int | None = Field(default=None, ge=1)
     """With more items than that, the softmax is over a sample; none given: 50,000 on a GPU, 5,000 without."""
-    n_negatives: int = Field(default=2048, ge=1)
+    n_negatives: int = Field(default=1024, ge=1)
     """Items sampled for each step by popularity, shared by its windows; their odds are corrected for."""
     mask_seen: Literal["auto", "yes", "no"] = "auto"
     """Whether items seen before are left out of the softmax in training; auto: where users hardly ever come back to an
     item and the usual one has seen more than a hundredth of all items."""
+    again: bool = True
+    """Where users come back to items, let their own earlier events add to the scores of those items."""
     next_n: int = Field(default=1, ge=1)
     """The target of each step is drawn from so many next events; 1 = always the next one. More than 1 suits answers that
     have to hold for weeks."""

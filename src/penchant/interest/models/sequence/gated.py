@@ -9,10 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from penchant.interest.models.sequence.config import GatedConfig
+from penchant.interest.models.sequence.gaps import SCALES_DAYS, between, gap_features
 from penchant.interest.models.sequence.network import Residual, initialise
-
-SCALES_DAYS = (1 / 144, 1 / 24, 1.0, 7.0, 30.0, 365.0)
-"""Ten minutes, an hour, a day, a week, a month, a year."""
 
 
 class GapBias(nn.Module):
@@ -34,21 +32,13 @@ class GapBias(nn.Module):
     def forward(self, days: Tensor) -> Tensor:
         """Return the bias of each step (rows) towards each earlier one, shape ``(1 or B, H, L, L)``."""
         length = days.shape[1]
-        place = torch.log2(1.0 + torch.arange(length, device=days.device, dtype=torch.float32))  # by gap
-        low = place.long().clamp(max=self.order.shape[1] - 2)
-        part = place - low
-        by_gap = self.order[:, low] * (1 - part) + self.order[:, low + 1] * part  # (H, L)
+        by_gap = between(self.order, torch.arange(length, device=days.device))  # (H, L)
         step = torch.arange(length, device=days.device)
         bias = by_gap[:, (step[:, None] - step).clamp(min=0)][None]  # (1, H, L, L)
         if self.time is None:
             return bias
         gap = (days[:, :, None] - days[:, None, :]).clamp(min=0)  # (B, L, L)
         return bias + F.linear(gap_features(gap, self.scales), self.time).permute(0, 3, 1, 2)
-
-
-def gap_features(gap: Tensor, scales: Tensor) -> Tensor:
-    """Return ``exp(-g / s_k)`` and ``log(1 + g)`` of gaps in days, one more dimension of 7."""
-    return torch.cat([torch.exp(-gap[..., None] / scales), torch.log1p(gap)[..., None]], dim=-1)
 
 
 class GatedAttention(nn.Module):
@@ -115,7 +105,6 @@ class GatedBody(nn.Module):
         size, inner = config.embedding_size, int(config.feed_forward * config.embedding_size)
         self.first = nn.LayerNorm(size)
         self.dropout = nn.Dropout(config.dropout)
-        timed = timed and config.time_bias
         self.pause = nn.Linear(len(SCALES_DAYS) + 1, size) if timed else None
         self.bias = GapBias(config.n_heads, config.max_length, timed)
         self.attention = nn.ModuleList(

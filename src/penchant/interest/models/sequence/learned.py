@@ -27,10 +27,11 @@ FELT = 1e-5
 
 @dataclass(frozen=True)
 class Scored:
-    """Items that can be scored: their numbers, vectors and log priors, and the table they are from."""
+    """Items that can be scored: their numbers, rows (first those of the network), vectors, log priors, and the table."""
 
     items: ItemTable
     number: IntArray
+    row: IntArray
     vectors: Any
     log_prior: Any
 
@@ -77,18 +78,23 @@ class Learned:
         scored, first = self._table(items), 0
         with torch.inference_mode():
             for chunk in histories.chunks(TOGETHER):
-                scores = self.network.scores(self.read(chunk), scored.vectors, scored.log_prior)
+                h, own = self.read(chunk)
+                scores = self.network.scores(h, scored.vectors, scored.log_prior)
+                if own is not None:
+                    scores[:, : scored.row.size] += own[:, scored.row]
                 result[first : first + len(chunk), scored.number] = scores.cpu().numpy()
                 first += len(chunk)
         return result
 
-    def read(self, histories: Histories) -> Any:
-        """Return what the network makes of each history, a tensor of shape ``(B, d)``."""
+    def read(self, histories: Histories) -> tuple[Any, Any]:
+        """Return what the network makes of each history, ``(B, d)``, and what its own items add, ``(B, n)`` or None."""
         torch = load_torch()
         device = self.network.ids.device
         inputs, days, last = asked(histories, self.row, self.max_length)
-        h = self.network(torch.from_numpy(inputs).to(device), torch.from_numpy(days).to(device))
-        return h[torch.arange(len(histories), device=device), torch.from_numpy(last).to(device)]
+        shown, when, step = (torch.from_numpy(values).to(device) for values in (inputs, days, last))
+        window = torch.arange(len(histories), device=device)
+        h = self.network(shown, when)[window, step]
+        return h, None if self.network.again is None else self.network.own(shown, when, window, step)
 
     def _table(self, items: ItemTable) -> Scored:
         if self._scored is None or self._scored.items is not items:
@@ -108,7 +114,7 @@ class Learned:
             number = np.concatenate([number, new[says]])
             vectors = torch.cat([vectors, torch.from_numpy(guessed).to(vectors.device)])
             prior = torch.cat([prior, network.log_prior.median().expand(int(says.sum()))])
-        return Scored(items, number, vectors.detach(), prior)
+        return Scored(items, number, row[row >= 0], vectors.detach(), prior)
 
     def next_topics(self, histories: Histories) -> FloatArray:
         """Return how likely each topic is the next item's, shape ``(B, n_topics)``."""
@@ -116,7 +122,7 @@ class Learned:
             raise NotFittedError("no topics were learned; set topic_weight above 0 and fit on items with topics")
         torch, head = load_torch(), self.network.topics
         with torch.inference_mode():
-            parts = [torch.softmax(head(self.read(chunk)), -1).cpu() for chunk in histories.chunks(TOGETHER)]
+            parts = [torch.softmax(head(self.read(chunk)[0]), -1).cpu() for chunk in histories.chunks(TOGETHER)]
         result: FloatArray = torch.cat(parts).numpy().astype(np.float64)
         return result
 
@@ -130,7 +136,7 @@ class Learned:
             items = self.network.items()
             for chunk in histories.chunks(TOGETHER):
                 mine = items[np.maximum(row[first : first + len(chunk)], 0)]
-                parts.append(self.network.weighed(self.read(chunk), mine).cpu())
+                parts.append(self.network.weighed(self.read(chunk)[0], mine).cpu())
                 first += len(chunk)
         mean, deviation = self.evidence
         guess: FloatArray = np.exp(torch.cat(parts).numpy().astype(np.float64) * deviation + mean)
@@ -145,8 +151,9 @@ class Learned:
         if row < 0 or not newest.size:
             return np.zeros(0, np.int64)
         with torch.inference_mode():
-            h, prior = self.read(without(histories, newest)), self.network.log_prior[row]
-            scores = self.network.scores(h, self.network.items()[row][None], prior).cpu().numpy()[:, 0]
+            (h, own), prior = self.read(without(histories, newest)), self.network.log_prior[row]
+            scored = self.network.scores(h, self.network.items()[row][None], prior)[:, 0]
+            scores = (scored if own is None else scored + own[:, row]).cpu().numpy()
         fall = scores[0] - scores[1:]
         order = np.argsort(-fall, kind="stable")[:3]
         chosen: IntArray = newest[order[fall[order] > FELT]]

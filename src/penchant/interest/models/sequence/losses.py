@@ -10,12 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
+from penchant.interest.models.sequence.again import distinct
 from penchant.interest.models.sequence.config import SequenceConfig
 from penchant.interest.models.sequence.network import Network
 
 AT_ONCE = {"cpu": 2**23, "cuda": 2**27}
 """Scores computed together; more are computed in parts, and again for the gradient, so that memory stays bounded."""
 
+NEVER = -1e9
+"""The score of what cannot be next."""
 FULL_SOFTMAX = {"cpu": 5_000, "cuda": 50_000}
 """Items up to which the softmax is over all of them, where the configuration does not say."""
 
@@ -24,7 +27,8 @@ class Losses:
     """The loss of a batch for one network.
 
     Full softmax: ``-log softmax(scores)[target]`` over all items. Sampled: ``Z = exp(s_target) + mean_j exp(s_j) / p_j``
-    over items ``j`` drawn by popularity ``p`` other than the target, which is an unbiased estimate of the full sum.
+    over items ``j`` drawn by popularity ``p`` other than the target, which is an unbiased estimate of the full sum. Where
+    users come back to items, their own are in the sum as they are, not sampled.
 
     Source:
         Bengio & Senecal, "Adaptive importance sampling to accelerate training of a neural probabilistic language model",
@@ -50,42 +54,81 @@ class Losses:
             return tasks
         n_targets = (target >= 0).sum().clamp(min=1)
         negatives = self._draw() if self.sampled else None
-        width = target.shape[1] * (self.config.n_negatives if self.sampled else items.shape[0])
+        length = target.shape[1]
+        width = length * (self.config.n_negatives + length**2 if self.sampled else items.shape[0])
         rows = max(1, self.at_once // max(1, width))
         total: Tensor = h.new_zeros((), dtype=torch.float32)
         for first in range(0, h.shape[0], rows):
             part = slice(first, first + rows)
-            given = (h[part], items, target[part], batch.items[part], negatives)
+            windows = [values[part] for values in (h, target, batch.items, batch.inputs, batch.at)]
             if rows < h.shape[0]:
-                total = total + checkpoint(self._part, *given, use_reentrant=False)
+                total = total + checkpoint(self._part, items, negatives, *windows, use_reentrant=False)
             else:
-                total = total + self._part(*given)
+                total = total + self._part(items, negatives, *windows)
         loss: Tensor = self.config.item_weight * total / n_targets + tasks
         return loss
 
     def _draw(self) -> Tensor:
         return torch.multinomial(self.network.log_prior.exp(), self.config.n_negatives, replacement=True)
 
-    def _part(self, h: Tensor, items: Tensor, target: Tensor, seen: Tensor, negatives: Tensor | None) -> Tensor:
+    def _part(
+        self,
+        items: Tensor,
+        negatives: Tensor | None,
+        h: Tensor,
+        target: Tensor,
+        held: Tensor,
+        inputs: Tensor,
+        days: Tensor,
+    ) -> Tensor:
         there = target >= 0
         wanted = target[there]  # (N,)
-        prior = self.network.log_prior
+        window, step = there.nonzero(as_tuple=True)
         if negatives is not None:
-            mine = h[there]
-            own = self.network.pairs(mine, items[wanted], prior[wanted])[:, None]
-            other = self.network.scores(mine, items[negatives], prior[negatives])  # (N, K)
-            other = other - prior[negatives] - math.log(negatives.numel())
-            other = other.masked_fill(negatives == wanted[:, None], -1e9)
-            scores = torch.cat([own, other], dim=1)
+            had = self.network.again(inputs, days, window, step) if self.network.again is not None else None
+            scores = self._sampled(h[there], items, wanted, seen_items(held, window, step), negatives, had)
             wanted = torch.zeros_like(wanted)
         else:
-            scores = self.network.scores(h[there], items, prior)  # (N, n)
+            scores = self.network.scores(h[there], items, self.network.log_prior)  # (N, n)
+            scores = scores + self.network.own(inputs, days, window, step)
             if self.mask_seen:
-                scores = scores.masked_fill(
-                    seen_before(seen, items.shape[0])[there].scatter(1, wanted[:, None], False), -1e9
-                )
-        smoothing = self.config.label_smoothing if not self.mask_seen else 0.0
+                taken = seen_before(held, window, step, items.shape[0]).scatter_(1, wanted[:, None], False)
+                scores = scores.masked_fill(taken, NEVER)
+        smoothing = self.config.label_smoothing if not (self.mask_seen or self.sampled) else 0.0
         return F.cross_entropy(scores, wanted, reduction="sum", label_smoothing=smoothing)
+
+    def _sampled(
+        self,
+        h: Tensor,
+        items: Tensor,
+        wanted: Tensor,
+        seen: Tensor,
+        negatives: Tensor,
+        had: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        """Return scores of the target, of the user's own items where they count, and of the sample, weighed for it."""
+        network, prior = self.network, self.network.log_prior
+        drawn, times = torch.unique(negatives, return_counts=True)
+        other = network.scores(h, items[drawn], prior[drawn])  # (N, K)
+        other = other + times.log() - prior[drawn] - math.log(negatives.numel())
+        other = other.masked_fill(drawn == wanted[:, None], NEVER)
+        target = network.pairs(h, items[wanted], prior[wanted])[:, None]
+        if had is None:
+            return torch.cat([target, self._unseen(other, drawn, seen) if self.mask_seen else other], dim=1)
+        own, weight = had
+        added, last = distinct(own, weight)
+        target = target + torch.log1p((weight * (own == wanted[:, None])).sum(dim=1, keepdim=True))
+        mine = own.clamp(min=0)
+        scores = network.pairs(h[:, None], items[mine], prior[mine]) + added  # (N, L)
+        scores = scores.masked_fill(~last | (own == wanted[:, None]), NEVER)
+        return torch.cat([target, scores, self._unseen(other, drawn, own)], dim=1)
+
+    def _unseen(self, scores: Tensor, drawn: Tensor, seen: Tensor) -> Tensor:
+        """Return the scores of the sample with those of ``seen`` items, ``(N, L)``, out of the running."""
+        column = torch.full((self.network.ids.shape[0] + 1,), drawn.numel(), device=drawn.device)
+        column[drawn] = torch.arange(drawn.numel(), device=drawn.device)  # -1 reads the last, which is none
+        hit = torch.zeros(scores.shape[0], drawn.numel() + 1, dtype=torch.bool, device=drawn.device)
+        return scores.masked_fill(hit.scatter_(1, column[seen], True)[:, :-1], NEVER)
 
     def _tasks(self, h: Tensor, items: Tensor, batch: Any) -> Tensor:
         there = batch.target >= 0
@@ -101,15 +144,18 @@ class Losses:
         return total
 
 
-def seen_before(items: Tensor, n_items: int) -> Tensor:
-    """Return which items a window held before each of its steps, shape ``(B, L, n_items)``.
+def seen_items(items: Tensor, window: Tensor, step: Tensor) -> Tensor:
+    """Return the items of each step's window before it, -1 elsewhere, shape ``(N, L)``."""
+    held = items[window]
+    return torch.where(torch.arange(items.shape[1], device=items.device) < step[:, None], held, -1)
 
-    >>> seen_before(torch.tensor([[2, 0, -1]]), 3)[0].int().tolist()
+
+def seen_before(items: Tensor, window: Tensor, step: Tensor, n_items: int) -> Tensor:
+    """Return which items ``N`` steps' windows held before them, shape ``(N, n_items)``.
+
+    >>> seen_before(torch.tensor([[2, 0, -1]]), torch.zeros(3, dtype=torch.long), torch.arange(3), 3).int().tolist()
     [[0, 0, 0], [0, 0, 1], [1, 0, 1]]
     """
-    b, n = items.shape
-    step = torch.arange(n, device=items.device)
-    earlier = (step < step[:, None]) & (items >= 0)[:, None, :]  # (B, L, L)
-    index = torch.where(earlier, items[:, None, :], n_items)
-    seen = torch.zeros(b, n, n_items + 1, dtype=torch.bool, device=items.device)
-    return seen.scatter_(2, index, True)[..., :n_items]
+    held = seen_items(items, window, step)
+    seen = torch.zeros(held.shape[0], n_items + 1, dtype=torch.bool, device=items.device)
+    return seen.scatter_(1, torch.where(held >= 0, held, n_items), True)[:, :n_items]

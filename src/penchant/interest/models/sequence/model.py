@@ -46,6 +46,7 @@ class Material:
     evidence: tuple[float, float]
     timed: bool
     mask_seen: bool
+    comes_back: bool
     device: str
 
 
@@ -110,8 +111,10 @@ class SequenceModel:
             fixed = fixed_part(content, training.items, config.embedding_size)[0][known]
         topics = training.items.topics[known].toarray().astype(np.float32) if config.topic_weight else None
         mask = config.mask_seen == "yes" or (config.mask_seen == "auto" and sees_much(interactions))
+        comes_back = config.again and interactions.repeat_share() >= COMES_BACK and not mask
+        timed = getattr(config, "time_bias", True) and real_times(sequences)
         device = choose_device(config.device)
-        return Material(sequences, known, content, fixed, topics, evidence, real_times(sequences), mask, device)
+        return Material(sequences, known, content, fixed, topics, evidence, timed, mask, comes_back, device)
 
     def _train(self, material: Material, training: ItemTraining) -> tuple[Learned, dict[str, Any], list[Checkpoint]]:
         from penchant.interest.models.sequence.network import arrays
@@ -152,7 +155,8 @@ class SequenceModel:
         topics = material.topics
         with alone(training.seed, material.device, self.config.threads):
             n_topics = 0 if topics is None else topics.shape[1]
-            network = self._build(log_prior(sequences, material.known.size), material.fixed, n_topics, material.timed)
+            prior = log_prior(sequences, material.known.size)
+            network = self._build(prior, material.fixed, n_topics, material.timed, material.comes_back)
         task = Task(
             sequences,
             self.config,
@@ -171,11 +175,14 @@ class SequenceModel:
         trainer.fit(file)
         return trainer, file
 
-    def _build(self, prior: Float32Array, fixed: Float32Array, n_topics: int, timed: bool) -> Network:
+    def _build(self, prior: Float32Array, fixed: Float32Array, n_topics: int, timed: bool, comes_back: bool) -> Network:
         torch = load_torch()
+        from penchant.interest.models.sequence.again import Again
         from penchant.interest.models.sequence.network import Network
 
-        return Network(self.config, self.body(timed), torch.from_numpy(prior), torch.from_numpy(fixed), n_topics)
+        again = Again(self.config.max_length, timed) if comes_back else None
+        body = self.body(timed)
+        return Network(self.config, body, torch.from_numpy(prior), torch.from_numpy(fixed), n_topics, again)
 
     def _fingerprint(self, material: Material, sequences: Sequences, training: ItemTraining) -> str:
         """Return what tells this training from any other."""
@@ -270,7 +277,8 @@ class SequenceModel:
         values, content = fields["network"], fields["content"]
         n_topics = values["topics.bias"].shape[0] if "topics.bias" in values else 0
         with alone(0, "cpu", None):
-            network = self._build(values["log_prior"], values["content"], n_topics, fields["timed"])
+            again = "again.order" in values
+            network = self._build(values["log_prior"], values["content"], n_topics, fields["timed"], again)
         load(network, {name: torch.from_numpy(value) for name, value in values.items()})
         return Learned(
             network.to(choose_device(self.config.device)).eval().requires_grad_(False),

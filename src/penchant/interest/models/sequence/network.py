@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from penchant.interest.models.sequence.again import Again, bonus
 from penchant.interest.models.sequence.config import SequenceConfig
 
 SPECIAL = 3
@@ -19,20 +20,27 @@ class Network(nn.Module):
     """``score(i) = scale * cos(h, e_i) + factor * log p_i``, where ``h`` is what the body makes of the history.
 
     ``e_i`` is the item's content, fixed and of length ``sqrt(share)``, beside numbers that are learned. ``p_i`` is the
-    item's share of all events.
+    item's share of all events. Where users come back to items, their own add to it (``Again``).
     """
 
     log_prior: Tensor
     content: Tensor
 
     def __init__(
-        self, config: SequenceConfig, body: nn.Module, log_prior: Tensor, content: Tensor, n_topics: int
+        self,
+        config: SequenceConfig,
+        body: nn.Module,
+        log_prior: Tensor,
+        content: Tensor,
+        n_topics: int,
+        again: Again | None,
     ) -> None:
         super().__init__()
         n, fixed = content.shape
         size = config.embedding_size
         self.cosine = config.scoring == "cosine"
         self.body = body
+        self.again = again
         self.register_buffer("log_prior", log_prior)  # (n,)
         self.register_buffer("content", content)  # (n, fixed)
         self.ids = nn.Parameter(torch.randn(n, size - fixed) / math.sqrt(size))
@@ -63,6 +71,13 @@ class Network(nn.Module):
         """Return the score of one item for each ``h``, both ``(N, d)``; shape ``(N,)``."""
         h, items = self._scaled(h, items)
         return (h * items).sum(dim=-1).float() + self.factor * log_prior
+
+    def own(self, inputs: Tensor, days: Tensor, window: Tensor, step: Tensor) -> Tensor | float:
+        """Return what having had it before adds to each item's score, shape ``(N, n)``; 0 where nobody comes back."""
+        if self.again is None:
+            return 0.0
+        held, weight = self.again(inputs, days, window, step)
+        return bonus(held, weight, self.ids.shape[0])
 
     def weighed(self, h: Tensor, items: Tensor) -> Tensor:
         """Return the evidence weight expected of ``items`` after ``h``, both ``(N, d)``, standardised; shape ``(N,)``."""

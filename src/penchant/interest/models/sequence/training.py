@@ -24,6 +24,8 @@ from penchant.math.arrays import IntArray
 
 VALIDATED = 8192
 """Held-out events asked about at most; a sample of users when there are more."""
+TOGETHER = 256
+"""Windows that are read together at validation."""
 N = 10
 """Length of the list whose NDCG decides when training stops."""
 
@@ -193,21 +195,24 @@ class Trainer:
     def ndcg(self) -> float:
         """Return the mean of ``1 / log2(1 + rank)`` over held-out events, 0 where the rank is above 10."""
         self.network.eval()
-        items, total, count = self.network.items(), 0.0, 0
-        rows = max(1, self.losses.at_once // max(1, items.shape[0] * (self.task.config.max_length + 1)))
-        for first in range(0, self.asked.shape[0], rows):
-            events = self.asked[first : first + rows]
+        items, n, total, count = self.network.items(), self.network.ids.shape[0], 0.0, 0
+        for first in range(0, self.asked.shape[0], TOGETHER):
+            events = self.asked[first : first + TOGETHER]
             on = _Tensors(padded(self.task.sequences, events[:, :2]), self.task.device)
             wanted = torch.from_numpy(events[:, 2:]).to(self.task.device)  # from which step on events are held out
             there = (on.target >= 0) & (torch.arange(on.target.shape[1], device=wanted.device) >= wanted)
-            scores = self.network.scores(self.network(on.inputs, on.at)[there], items, self.network.log_prior)
-            target = on.target[there][:, None]
-            if self.task.mask_seen:
-                seen = seen_before(on.items, items.shape[0])[there]
-                scores = scores.masked_fill(seen.scatter(1, target, False), -torch.inf)
-            rank = (scores > scores.gather(1, target)).sum(dim=1)
-            total += float(torch.where(rank < N, 1.0 / torch.log2(rank + 2.0), 0.0).sum())
-            count += rank.numel()
+            h, target = self.network(on.inputs, on.at)[there], on.target[there][:, None]
+            steps, size = there.nonzero(), max(1, self.losses.at_once // n)
+            for few in torch.split(torch.arange(h.shape[0], device=h.device), size):
+                window, step = steps[few].unbind(1)
+                scores = self.network.scores(h[few], items, self.network.log_prior)
+                scores = scores + self.network.own(on.inputs, on.at, window, step)
+                if self.task.mask_seen:
+                    seen = seen_before(on.items, window, step, n).scatter_(1, target[few], False)
+                    scores = scores.masked_fill(seen, -torch.inf)
+                rank = (scores > scores.gather(1, target[few])).sum(dim=1)
+                total += float(torch.where(rank < N, 1.0 / torch.log2(rank + 2.0), 0.0).sum())
+                count += rank.numel()
         return total / max(1, count)
 
 
