@@ -26,7 +26,7 @@ def collect(
         typer.Option("--options", help="A TOML file with what the format needs to know: rules of a web log."),
     ] = None,
     server: Annotated[
-        str | None, typer.Option("--from", help="A Gorse server, http://host:8087: fetched into --folder first.")
+        str | None, typer.Option("--from", help="Address of a Gorse server: fetched into --folder first.")
     ] = None,
     key_from: Annotated[
         str, typer.Option("--key-from", help="Environment variable with the server's API key.")

@@ -139,7 +139,9 @@ def unmute(
 @app.command()
 def survey(
     questionnaire: QuestionnaireFile,
-    post_to: Annotated[str, typer.Option("--post-to", help="Where the answers go: https://host/path, or /path.")],
+    post_to: Annotated[
+        str, typer.Option("--post-to", help="Where the answers go: an address, or a path that begins with /.")
+    ],
     user_id: Annotated[str | None, typer.Option("--user", help="Who answers; default: the form asks.")] = None,
     html: Annotated[Path, typer.Option("--html", help="Where to write the page.")] = Path("survey.html"),
 ) -> None:

@@ -24,7 +24,14 @@ class GorseConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    types: dict[str, str] = {"read": "view", "star": "like", "unlike": "dislike", "buy": "purchase", "watch": "play"}
+    types: dict[str, str] = {
+        **dict.fromkeys(("read", "watch"), "view"),
+        **dict.fromkeys(("star", "favorite", "bookmark", "upvote"), "like"),
+        **dict.fromkeys(("buy", "order"), "purchase"),
+        **dict.fromkeys(("downvote", "unlike"), "dislike"),
+        "fork": "share",
+        "skip": "hide",
+    }
     """Event type by feedback type. What is not listed keeps its name, and is refused when there is no such event type."""
     unknown_at: str = "1970-01-01T00:00:00Z"
     """Moment of what has none: users, and items and feedback with Gorse's zero time."""

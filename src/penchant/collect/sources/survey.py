@@ -16,7 +16,7 @@ from penchant.collect.sources.contract import SHOWN, BadLine, Chunk, Place, Read
 from penchant.collect.sources.delimited import CsvReader
 from penchant.collect.sources.jsonl import JsonlReader
 from penchant.collect.visitors import Hiding, hidden
-from penchant.errors import SourceError
+from penchant.errors import ConfigError, SourceError
 
 _ROWS = 50_000
 """Events of a chunk: one sheet of answers makes many."""
@@ -39,8 +39,8 @@ class SurveyConfig(Hiding):
 
     hide: bool = False
     """Keep a keyed hash in place of what the file calls the user."""
-    questionnaire: str
-    """A TOML file, or the name of a built-in questionnaire."""
+    questionnaire: str = ""
+    """A TOML file, or the name of a built-in questionnaire; needed."""
     user: str | None = None
     """CSV: column with the user. Left out, every line is somebody else, named ``NAME-LINE``."""
     at: str | None = None
@@ -68,6 +68,10 @@ class SurveyReader:
         self._file = file
         self._wanted = columns
         self.config = reader_options(SurveyConfig, how)
+        if not self.config.questionnaire:
+            raise ConfigError(
+                "read.options, questionnaire: say which was answered: a TOML file, or a built-in one by name"
+            )
         self.questionnaire = Questionnaire.read(self.config.questionnaire)
         self._key = self.config.key()
         self._sent = file.format == "jsonl"
