@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from penchant.domain.space import Between, OneOf, space_of
 from penchant.errors import ConfigError
 from penchant.evaluate.tune import Plan, explained, outcome, search
+from penchant.interest.models import MODELS
 
 pytest.importorskip("optuna")
 SPACE = {"x": Between(0.0, 1.0), "k": Between(1, 9), "kind": OneOf(("good", "bad"))}
@@ -148,3 +149,18 @@ def test_the_same_seed_tries_the_same():
         tried.append([one.settings for one in outcome(plan, SPACE).trials])
     assert tried[0] == tried[1]
     assert not np.isnan(outcome(Plan("same one", "bayes", 9, seed=4), SPACE).value)
+
+
+@pytest.mark.parametrize("name", ["rules", "ngram", "neural_ngram", "svm", "tree", "forest", "boosting", "ease"])
+def test_both_ends_of_every_given_range_are_allowed(name):
+    kind = MODELS[name]
+    for end in (0, -1):
+        settings = {setting: values.grid(2)[end] for setting, values in kind.space.items()}
+        assert kind.Config(**settings).model_dump().items() >= settings.items()
+
+
+def test_every_model_has_something_to_tune():
+    for name in MODELS:
+        for end in (0, -1):
+            space = space_of(MODELS[name])
+            MODELS[name].Config(**{setting: values.grid(2)[end] for setting, values in space.items()})

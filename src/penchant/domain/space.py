@@ -75,7 +75,7 @@ def _around(config: type[BaseModel]) -> dict[str, Between | OneOf]:
         default = field.default
         if isinstance(default, bool) or not isinstance(default, int | float) or not default > 0:
             continue
-        low, high = _limits(field.metadata)
+        low, high = _limits(field.metadata, default)
         if isinstance(default, int):
             least, most = max(low, default // WIDER, 1), min(high, default * WIDER)
             if least < most:
@@ -85,11 +85,20 @@ def _around(config: type[BaseModel]) -> dict[str, Between | OneOf]:
     return found
 
 
-def _limits(metadata: Sequence[Any]) -> tuple[float, float]:
+def _limits(metadata: Sequence[Any], default: float) -> tuple[float, float]:
+    """Return the smallest and the largest value allowed; a limit that is itself forbidden moves a little inwards."""
     low, high = -np.inf, np.inf
     for limit in metadata:
         if isinstance(limit, Ge | Gt):
-            low = max(low, float(limit.ge if isinstance(limit, Ge) else limit.gt))  # type: ignore[arg-type]
+            found = float(limit.ge if isinstance(limit, Ge) else limit.gt)  # type: ignore[arg-type]
+            low = max(low, found if isinstance(limit, Ge) else _inwards(found, default))
         if isinstance(limit, Le | Lt):
-            high = min(high, float(limit.le if isinstance(limit, Le) else limit.lt))  # type: ignore[arg-type]
+            found = float(limit.le if isinstance(limit, Le) else limit.lt)  # type: ignore[arg-type]
+            high = min(high, found if isinstance(limit, Le) else _inwards(found, default))
     return low, high
+
+
+def _inwards(limit: float, default: float) -> float:
+    if isinstance(default, int):
+        return limit + (1.0 if default > limit else -1.0)
+    return limit + 0.01 * (default - limit)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
+from penchant.domain.space import Between, OneOf, Space
 from penchant.interest.models.evidence import Mine, newest_items, taken_by_users
 from penchant.interest.models.learned import KeepsLearned
 from penchant.interest.models.neighbours import Table, best_three
@@ -72,6 +73,11 @@ class EASE(KeepsLearned[Weights]):
 
     name = "ease"
     Config = EASEConfig
+    space: ClassVar[Space] = {
+        "reg": Between(10.0, 5000.0, log=True),
+        "half_life_days": OneOf((None, 15.0, 60.0, 240.0)),
+        "common_half_life_days": OneOf((None, 60.0, 240.0)),
+    }
     _kind = Weights
 
     def __init__(self, config: EASEConfig | None = None) -> None:

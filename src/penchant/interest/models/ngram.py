@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
+from penchant.domain.space import OneOf, Space
 from penchant.interest.models.learned import KeepsLearned
 from penchant.interest.models.ngram_counts import KneserNey
 from penchant.math.arrays import Float32Array, FloatArray, IntArray
@@ -60,6 +61,7 @@ class NGram(KeepsLearned[NGramLearned]):
 
     name = "ngram"
     Config = NGramConfig
+    space: ClassVar[Space] = {"order": OneOf((1, 2, 3)), "discount": OneOf((None, 0.3, 0.5, 0.7, 0.9))}
     _kind = NGramLearned
 
     def __init__(self, config: NGramConfig | None = None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
+from penchant.domain.space import Between, Space
 from penchant.interest.models.learned import KeepsLearned
 from penchant.interest.models.ngram import sequences
 from penchant.math.arrays import BoolArray, Float32Array, FloatArray, IntArray
@@ -68,6 +70,13 @@ class NeuralNGram(KeepsLearned[Weights]):
 
     name = "neural_ngram"
     Config = NeuralNGramConfig
+    space: ClassVar[Space] = {
+        "context": Between(2, 20, log=True),
+        "size": Between(16, 64, log=True),
+        "hidden": Between(32, 128, log=True),
+        "epochs": Between(2, 10),
+        "learning_rate": Between(0.005, 0.2, log=True),
+    }
     _kind = Weights
 
     def __init__(self, config: NeuralNGramConfig | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,7 @@ from scipy import sparse
 from penchant.clock import DAY_S
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import Histories, ItemTable, ItemTraining
+from penchant.domain.space import Between, Space
 from penchant.interest.models.learned import KeepsLearned
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
 from penchant.math.decay import half_life_weight
@@ -90,6 +92,14 @@ class Rules(KeepsLearned[RulesLearned]):
 
     name = "rules"
     Config = RulesConfig
+    space: ClassVar[Space] = {
+        "window": Between(2, 30, log=True),
+        "min_support": Between(0.5, 10.0, log=True),
+        "half_life_items": Between(2.0, 200.0, log=True),
+        "half_life_days": Between(3.0, 365.0, log=True),
+        "damping": Between(0.5, 50.0, log=True),
+        "n_rules": Between(20, 300, log=True),
+    }
     _kind = RulesLearned
 
     def __init__(self, config: RulesConfig | None = None) -> None:

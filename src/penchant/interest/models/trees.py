@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from penchant.domain.space import Between, Space
 from penchant.errors import NotInstalledError
 from penchant.interest.models.classical import Classical, ClassicalConfig, Judge
 from penchant.interest.models.classical_data import Examples
@@ -33,6 +34,7 @@ class SVM(Classical):
 
     name = "svm"
     Config = SVMConfig
+    space: ClassVar[Space] = {"cost": Between(0.001, 10.0, log=True), "others": Between(20, 200, log=True)}
 
     def __init__(self, config: SVMConfig | None = None) -> None:
         self.config: SVMConfig = config or SVMConfig()
@@ -69,6 +71,7 @@ class Tree(Classical):
 
     name = "tree"
     Config = TreeConfig
+    space: ClassVar[Space] = {"max_leaves": Between(8, 256, log=True), "min_leaf": Between(10, 300, log=True)}
 
     def __init__(self, config: TreeConfig | None = None) -> None:
         self.config: TreeConfig = config or TreeConfig()
@@ -101,6 +104,7 @@ class Forest(Classical):
 
     name = "forest"
     Config = ForestConfig
+    space: ClassVar[Space] = {"max_leaves": Between(32, 512, log=True), "min_leaf": Between(3, 100, log=True)}
 
     def __init__(self, config: ForestConfig | None = None) -> None:
         self.config: ForestConfig = config or ForestConfig()
@@ -136,6 +140,13 @@ class Boosting(Classical):
 
     name = "boosting"
     Config = BoostingConfig
+    space: ClassVar[Space] = {
+        "n_trees": Between(30, 300, log=True),
+        "learning_rate": Between(0.02, 0.2, log=True),
+        "max_leaves": Between(4, 63, log=True),
+        "min_leaf": Between(10, 300, log=True),
+        "others": Between(20, 200, log=True),
+    }
 
     def __init__(self, config: BoostingConfig | None = None) -> None:
         self.config: BoostingConfig = config or BoostingConfig()
