@@ -28,12 +28,14 @@ from penchant.domain.taste import Taste
 from penchant.errors import ConfigError, EventError
 from penchant.interest import LEARNERS as INTEREST_LEARNERS
 from penchant.interest.models import MODELS
-from penchant.interest.parameters import TrackerConfig, TrackerParameters
+from penchant.interest.parameters import TrackerConfig
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker
 from penchant.loop.consenting import Gate
 from penchant.loop.fold import Ledger
+from penchant.loop.recalibrating import is_due, recalibrate
 from penchant.loop.together import receipt_of, shown, take_together
+from penchant.loop.versions import TrackerVersions
 from penchant.process.label import LabelConfig
 from penchant.process.validate import Limits, validate
 from penchant.profile import LEARNERS as PROFILE_LEARNERS
@@ -79,9 +81,11 @@ class Engine:
         try:
             folder = Path(settings.url.removeprefix("parquet:///")) if settings.url.startswith("parquet:") else None
             self._shelf = ModelShelf(database, folder)
-            self.tracker = Tracker(config, self._shelf.restore("tracker", TrackerParameters.decode))
-            learners["tracker"] = self.tracker
+            learners["tracker"] = Tracker(config)
             self.ledger = Ledger(log, checkpoint, learners, settings.checkpoint_events, _fold_version(learners, config))
+            # Which numbers the topics have is known once the ledger is there.
+            self._trackers = TrackerVersions(self._shelf, config, lambda: self.ledger.topics.ids)
+            self.ledger.learners["tracker"] = self.tracker
             self._gate = Gate(self.ledger, component_config(ConsentConfig, settings.components, "consent"))
         except BaseException:
             log.close()
@@ -136,7 +140,9 @@ class Engine:
             StorageError: When the log cannot be written; nothing of the chunk is taken then.
         """
         if hasattr(events, "lazy"):
-            return self._ingest_frame(events, refused, mark)  # type: ignore[arg-type]
+            receipt = self._ingest_frame(events, refused, mark)  # type: ignore[arg-type]
+            self._keep_calibrated()
+            return receipt
         if isinstance(events, Event | Mapping):
             events = (events,)
         elif isinstance(events, str | bytes) or not isinstance(events, Iterable):
@@ -154,7 +160,9 @@ class Engine:
             if len(rows) + len(refusals) >= CHUNK:
                 receipt += self._take(rows, places, refusals, refused, None)
                 rows, places, refusals = [], [], []
-        return receipt + self._take(rows, places, refusals, refused, mark)
+        receipt += self._take(rows, places, refusals, refused, mark)
+        self._keep_calibrated()
+        return receipt
 
     def ingest_each(self, groups: Sequence[Iterable[Event | Mapping[str, Any]]]) -> list[Receipt]:
         """Ingest the events of several callers with one commit; return a receipt for each.
@@ -166,9 +174,11 @@ class Engine:
         """
         now = self._clock()
         limits = Limits.around(now, self.settings.clock_tolerance, self.settings.earliest)
-        return take_together(
+        receipts = take_together(
             groups, self.ledger, lambda event: validate(event, now, limits), self._label, self._gate.admits
         )
+        self._keep_calibrated()
+        return receipts
 
     def _label(self, rows: Sequence[Row]) -> list[Row]:
         from penchant.process.label import label_rows
@@ -188,9 +198,7 @@ class Engine:
         if rows or mark:
             # The catalogue first, so that a batch may bring items and what was done with them.
             order = sorted(range(len(rows)), key=lambda i: rows[i][1] != "item")
-            position, behind = self.ledger.append(
-                [rows[i] for i in order], self._label, mark, admits=self._gate.admits
-            )
+            position, behind = self.ledger.append([rows[i] for i in order], self._label, mark, admits=self._gate.admits)
             late = int(np.count_nonzero(behind))
             accepted = int(np.count_nonzero(position > 0))
             duplicates = int(np.count_nonzero(position == 0))
@@ -272,6 +280,35 @@ class Engine:
             known.update(self.ledger.states.keys(name, after or "", n))
         return sorted(known)[:n]
 
+    @property
+    def tracker(self) -> Tracker:
+        """Return the tracker in force now."""
+        return self._trackers.current
+
+    def recalibrate(self) -> bool:
+        """Calibrate P(active) anew on what happened in the last weeks; return whether there was something to calibrate.
+
+        ``ingest`` does so by itself whenever the log has moved on by ``recalibrate_days`` (settings of ``tracker``).
+        """
+        newest = self._newest_s()
+        parameters = recalibrate(self.ledger, self.tracker, newest, self.settings.seed)
+        if parameters is None:
+            return False
+        position, now_us = self.ledger.log.tail(), clocks.to_us(self._clock())
+        with self.ledger.locked():
+            self._trackers.put(parameters, position, now_us, now_us)
+            self.ledger.learners["tracker"] = self.tracker
+        return True
+
+    def _newest_s(self) -> float:
+        """Return the end of the last day that has an event, and no later than now, seconds since 1970."""
+        days = self.ledger.states.every("topic_population")
+        return min(self.now(), (max(map(int, days), default=0) + 1) * clocks.DAY_S)
+
+    def _keep_calibrated(self) -> None:
+        if self.tracker.learned.activity is not None and is_due(self.tracker, self._newest_s()):
+            self.recalibrate()
+
     # -- profile and interest --------------------------------------------------------------------------------------
 
     def profile(self, user_id: str, at: Moment | None = None, n: int = 10, *, level: int | None = None) -> Profile:
@@ -319,7 +356,9 @@ class Engine:
         if level is not None and level < 0:
             raise ConfigError(f"level is {level}; at least 0, or None")
         asked = self._gate.asked_as(user_id)
-        return interests_of(self.ledger, self.tracker, self._statements, asked, n, self._when(at), level, context)
+        when = self._when(at)
+        tracker = self._trackers.at(when)
+        return interests_of(self.ledger, tracker, self._statements, asked, n, when, level, context)
 
     def say(
         self,
@@ -523,7 +562,8 @@ class Engine:
         """Fit models on the log: the tracker's mixture, what the pipeline is made of, the weights of the blend.
 
         Args:
-            what: Names to fit: ``tracker``, a source that learns or any item model, ``blend``. None for the tracker,
+            what: Names to fit: ``tracker``, a source that learns or any item model, ``blend``; ``calibration`` for
+                P(active) alone. None for the tracker,
                 the sources and models that the pipeline declares (``item_knn`` and ``taste`` unless it was set
                 otherwise), and the blend.
             progress: Told how far a model is whose training takes long: what is done, how much, of how much.
@@ -538,10 +578,17 @@ class Engine:
         from penchant.loop.fitting import Fitting
 
         folder = _training_folder(self.settings.url)
-        fitting = Fitting(self.ledger, self.recommender, self._shelf, self.settings.seed, self._clock, folder, progress)
-        report = fitting.run(what)
-        self.tracker = fitting.tracker
-        return report
+        fitting = Fitting(
+            self.ledger,
+            self.recommender,
+            self._shelf,
+            self._trackers,
+            self.settings.seed,
+            self._clock,
+            folder,
+            progress,
+        )
+        return fitting.run(what)
 
     def rebuild(self, fill_topics: bool = False) -> int:
         """Fold the whole log again; return how many events. The states come out the same, bit for bit.
@@ -593,7 +640,14 @@ class Engine:
         """
         said = {"source": source, "version": version, "evidence": evidence}
         context = {name: value for name, value in said.items() if value is not None}
-        event = {"type": "consent", "user_id": user_id, "purpose": purpose, "value": float(given), "text": text, "at": at}
+        event = {
+            "type": "consent",
+            "user_id": user_id,
+            "purpose": purpose,
+            "value": float(given),
+            "text": text,
+            "at": at,
+        }
         return self.ingest({**event, "context": context or None})
 
     def consents(self, user_id: str) -> tuple[Consent, ...]:
@@ -652,7 +706,19 @@ class Engine:
 
 
 def _check_components(settings: Settings) -> None:
-    known = {"consent", "label", "onboarding", "pipeline", "business_rules", "statements", "tracker", *SOURCES, *MODELS, *RANKERS, *RERANKERS}
+    known = {
+        "consent",
+        "label",
+        "onboarding",
+        "pipeline",
+        "business_rules",
+        "statements",
+        "tracker",
+        *SOURCES,
+        *MODELS,
+        *RANKERS,
+        *RERANKERS,
+    }
     for name in settings.components:
         if name not in known:
             raise ConfigError(f"no component named {name!r} to set; known: {', '.join(sorted(known))}")

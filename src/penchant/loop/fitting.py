@@ -21,11 +21,13 @@ from penchant.domain.item_model import ItemTraining, Progress, silent
 from penchant.domain.packing import pack
 from penchant.errors import UnknownNameError
 from penchant.interest.learning import Circumstance, fit_tracker
-from penchant.interest.tracker import Tracker
+from penchant.interest.parameters import TrackerParameters
 from penchant.loop.crowd import crowd_by_day
 from penchant.loop.fold import Ledger
 from penchant.loop.model_source import ModelSource
+from penchant.loop.recalibrating import recalibrate
 from penchant.loop.recommender import BLEND_FORMAT, Recommender
+from penchant.loop.versions import TrackerVersions
 from penchant.profile.facts import Facts
 from penchant.profile.population import by_day
 from penchant.recommend.blend import BlendConfig
@@ -55,6 +57,7 @@ class Fitting:
         ledger: The log and the states.
         recommender: Whose sources are fitted.
         shelf: Where models are kept.
+        versions: The tracker, now and at earlier times.
         seed: Seed of all chance.
         clock: Says when a model was fitted.
         folder: Where models may keep unfinished training, None: nowhere.
@@ -65,6 +68,7 @@ class Fitting:
     ledger: Ledger
     recommender: Recommender
     shelf: ModelShelf
+    versions: TrackerVersions
     seed: int
     clock: Clock
     folder: Path | None = None
@@ -72,9 +76,8 @@ class Fitting:
     early: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        tracker: Any = self.ledger.learners["tracker"]
-        self.tracker: Tracker = tracker
-        events = self.ledger.events()
+        self.tracker = self.versions.current
+        events = self.events = self.ledger.events()
         self.batch = EventBatch.from_frame(events, self.ledger.items, self.ledger.topics)
         self.circumstances = circumstances_of(events)
         self.position = int(self.batch.position[-1]) if len(self.batch) else 0
@@ -95,6 +98,7 @@ class Fitting:
         ranker: Any = self.recommender.pipeline.ranker
         steps: dict[str, Callable[[], dict[str, Any]]] = {
             "tracker": self._tracker,
+            "calibration": self._calibration,
             **{name: partial(self._source, name) for name in self._known()},
             "blend": self._blend,
             **({ranker.name: self._ranker} if hasattr(ranker, "fit") else {}),
@@ -105,7 +109,7 @@ class Fitting:
         for name in sorted(chosen):
             if name not in steps:
                 raise UnknownNameError("model to fit", name, steps)
-            if name not in ("tracker", "blend", getattr(ranker, "name", "blend")):
+            if name not in ("tracker", "calibration", "blend", getattr(ranker, "name", "blend")):
                 self.recommender.pipeline.source(name)  # what is not installed is said before anything is fitted
         report: dict[str, Any] = {"events": len(self.batch)}
         for name in steps:
@@ -132,6 +136,20 @@ class Fitting:
         """Keep what a model learned."""
         self.shelf.save(name, self.position, to_us(self.clock()), data)
 
+    def _calibration(self) -> dict[str, Any]:
+        """Calibrate P(active) anew on what happened lately; everything else stays."""
+        newest = float(self.batch.at.max()) if len(self.batch) else 0.0
+        parameters = recalibrate(self.ledger, self.versions.current, newest, self.seed)
+        if parameters is not None:
+            self._into_force(parameters)
+        return {"activity": parameters is not None}
+
+    def _into_force(self, parameters: TrackerParameters) -> None:
+        began = int(self.events["arrived_us"].min()) if self.events.height else 0  # type: ignore[arg-type]
+        self.versions.put(parameters, self.position, to_us(self.clock()), began)
+        self.tracker = self.versions.current
+        self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
+
     def _tracker(self) -> dict[str, Any]:
         """Learn the tracker's parameters from the events after the first half of the log."""
         config = self.tracker.config
@@ -143,9 +161,7 @@ class Fitting:
         parameters = fit_tracker(
             self.tracker, self.batch, population, from_s, names, self.seed, self.circumstances, crowd
         )
-        self.tracker = Tracker(config, parameters)
-        self.ledger.learners["tracker"] = self.tracker  # the blend is learned with what will then be asked
-        self.save("tracker", parameters.encode())
+        self._into_force(parameters)
         return {
             "weights": parameters.weights.tolist(),
             "network": parameters.scorer is not None,
