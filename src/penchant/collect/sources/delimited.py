@@ -45,8 +45,8 @@ class CsvReader:
         with open_text(self._file) as stream:
             rows = _Rows(stream, self._file, self._how)
             header = self._header(rows)
-            if start != Place():
-                rows = _Rows(stream, self._file, self._how, start)
+            # Anew from where the rows begin: what came into memory with the header would be read line by line.
+            rows = _Rows(stream, self._file, self._how, start if start != Place() else rows.here())
             keep = [(i, name) for i, name in enumerate(header) if name in self._wanted]
             while True:
                 chunk = rows.chunk(len(header), keep)
@@ -65,18 +65,40 @@ class CsvReader:
 class _Filled:
     """What a chunk holds so far: the columns that are wanted, and the line of each row."""
 
-    def __init__(self, keep: list[int]) -> None:
-        self.columns: list[list[str]] = [[] for _ in keep]
-        self.lines: list[int] = []
+    def __init__(self, keep: list[tuple[int, str]]) -> None:
         self.bad: list[BadLine] = []
         self._keep = keep
+        self._frames: list[pl.DataFrame] = []
+        self._rows: list[list[str]] = []
+        self._lines: list[int] = []
+        self._line_parts: list[pl.Series] = []
 
-    def extend(self, rows: list[list[str]], line: int) -> None:
-        """Add rows, one a line, the first of which stands in ``line``."""
-        values = list(zip(*rows, strict=True))
-        for column, i in zip(self.columns, self._keep, strict=True):
-            column.extend(values[i])
-        self.lines.extend(range(line, line + len(rows)))
+    def add(self, row: list[str], line: int) -> None:
+        """Add the row that begins in ``line``."""
+        self._rows.append(row)
+        self._lines.append(line)
+
+    def extend(self, frame: pl.DataFrame, line: int) -> None:
+        """Add rows, one a line, the first of which stands in ``line``; columns named by their places."""
+        self._gather()
+        self._frames.append(frame.select(pl.col(str(i)).alias(name) for i, name in self._keep))
+        self._line_parts.append(pl.int_range(line, line + frame.height, eager=True))
+
+    def whole(self) -> tuple[pl.DataFrame, pl.Series]:
+        """Return the rows, and the line of each."""
+        self._gather()
+        lines = pl.concat(self._line_parts).alias("line") if self._line_parts else pl.Series("line", [], dtype=pl.Int64)
+        if not self._keep:
+            return pl.DataFrame(pl.Series("", [None] * lines.len(), dtype=pl.Null)), lines
+        empty = pl.DataFrame(schema={name: pl.String for _, name in self._keep})
+        return pl.concat([empty, *self._frames]), lines
+
+    def _gather(self) -> None:
+        if self._rows:
+            columns = {name: [row[i] for row in self._rows] for i, name in self._keep}
+            self._frames.append(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
+            self._line_parts.append(pl.Series(self._lines, dtype=pl.Int64))
+            self._rows, self._lines = [], []
 
 
 class _Rows:
@@ -110,19 +132,23 @@ class _Rows:
             return [name.strip() for name in names]
         raise SourceError(f"{self._file} is empty; a CSV file begins with the names of its columns")
 
+    def here(self) -> Place:
+        """Return what lies behind; a header is no row."""
+        return Place(self._row, self._line, self._byte)
+
     def chunk(self, width: int, keep: list[tuple[int, str]]) -> Chunk:
         """Return the next rows; of columns those in ``keep``, of a row that must have ``width`` columns."""
-        filled = _Filled([i for i, _ in keep])
+        filled = _Filled(keep)
         first_row, first_byte, last = self._row, self._byte, False
         while not last and self._byte - first_byte < CHUNK_BYTES and self._row - first_row < CHUNK_ROWS:
             room = CHUNK_ROWS - (self._row - first_row)
             block = None if self._again else self._next_block()
             quick = self._at_once(block, width) if block else None
-            if block and quick and len(quick) <= room:
+            if block and quick is not None and quick.height <= room:
                 filled.extend(quick, self._line + 1)
-                self._row, self._line = self._row + len(quick), self._line + len(quick)
+                self._row, self._line = self._row + quick.height, self._line + quick.height
                 self._byte += block.size
-            elif block and quick and room < CHUNK_ROWS:
+            elif block and quick is not None and room < CHUNK_ROWS:
                 self._ahead = block
                 break
             else:
@@ -130,17 +156,15 @@ class _Rows:
                     self._again += lines_of(block, self._how.encoding)
                 last = not self._again
                 self._rows_of_block(width, filled, room)
-        columns = [
-            pl.Series(name, values, dtype=pl.String) for (_, name), values in zip(keep, filled.columns, strict=True)
-        ]
-        here = Place(self._row, self._line, self._byte)
-        frame = pl.DataFrame(columns or [pl.Series("", [None] * len(filled.lines), dtype=pl.Null)])
-        return Chunk(frame, pl.Series("line", filled.lines, dtype=pl.Int64), tuple(filled.bad), here, last)
+        return Chunk(*filled.whole(), tuple(filled.bad), self.here(), last)
 
-    def _at_once(self, block: Block, width: int) -> list[list[str]] | None:
-        """Return the block's rows when every line is one good row, else None."""
+    def _at_once(self, block: Block, width: int) -> pl.DataFrame | None:
+        """Return the block's rows when every line is one good row, else None; columns are named by their places."""
         if block.wrong:
             return None
+        plain = _plain(block.data, self._how, width)
+        if plain is not None:
+            return plain
         try:
             lines = block.data.decode(codec(self._how.encoding)).split("\n")
             if not lines[-1]:
@@ -148,7 +172,9 @@ class _Rows:
             rows = list(csv.reader(lines, **self._dialect()))
         except (UnicodeDecodeError, csv.Error):
             return None
-        return rows if len(rows) == len(lines) and {*map(len, rows)} == {width} else None
+        if len(rows) != len(lines) or {*map(len, rows)} != {width}:
+            return None
+        return pl.DataFrame(rows, schema={str(i): pl.String for i in range(width)}, orient="row")
 
     def _rows_of_block(self, width: int, filled: _Filled, room: int) -> None:
         """Parse the lines that wait one by one; stop after ``room`` rows, good or bad."""
@@ -164,7 +190,7 @@ class _Rows:
                 text = "".join(line.text for line in taken[:used])[:SHOWN].rstrip("\r\n")
                 filled.bad.append(BadLine(self._line + 1, wrong, text))
             elif isinstance(row, list):
-                filled.extend([row], self._line + 1)
+                filled.add(row, self._line + 1)
             self._row += 1
             self._done(used)
             room -= 1
@@ -220,3 +246,32 @@ class _Rows:
     def _next_block(self) -> Block | None:
         block, self._ahead = self._ahead, None
         return block or next(self._blocks, None)
+
+
+def _plain(data: bytes, how: Reading, width: int) -> pl.DataFrame | None:
+    """Return the rows of lines without a quote in them, read by Polars; None where that might differ from the parser.
+
+    Polars and Python's parser disagree about quotes, empty lines, lone carriage returns and short rows; where none of
+    these is there, they say the same.
+    """
+    if codec(how.encoding) != "utf-8" or not how.delimiter.isascii() or how.delimiter in "\r\n":
+        return None
+    delimiter = how.delimiter.encode()
+    if how.quote and how.quote.encode() in data:
+        return None
+    ends = data.count(b"\n")
+    n = ends + (not data.endswith(b"\n"))
+    # No row is too long (Polars refuses that), so when the delimiters are as many as they should be, none is too short.
+    odd = data.count(b"\r") != data.count(b"\r\n") or data.count(delimiter) != n * (width - 1)
+    if odd or data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r" in data:
+        return None
+    try:
+        names = [str(i) for i in range(width)]
+        frame = pl.read_csv(
+            data, has_header=False, separator=how.delimiter, quote_char=None, infer_schema=False, new_columns=names
+        ).with_columns(pl.all().fill_null(""))
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.shape != (n, width) or max(frame.select(pl.all().str.len_bytes().max()).row(0)) > csv.field_size_limit():
+        return None
+    return frame

@@ -14,7 +14,7 @@ from penchant.errors import SourceError
 
 MAX_LINE = 16 << 20
 """Bytes of a line, give or take a block; a longer one is no row, and only its beginning is kept."""
-_BLOCK = 128 << 10
+_BLOCK = 256 << 10
 _KEPT = 4096
 _MARK = b"\xef\xbb\xbf"
 
