@@ -86,8 +86,9 @@ class Crowd:
         before = weight @ self.next
         with_yes = (self.yes * weight[:, None]).T @ self.next
         with_no = np.maximum(before - with_yes, 0.0)
-        gain: FloatArray = _largest(with_yes, n) + _largest(with_no, n) - _largest(before[None, :], n)
-        return np.maximum(0.0, gain)
+        after = _largest(with_yes, n) + _largest(with_no, n)
+        gain: FloatArray = np.maximum(0.0, after - _largest(before[None, :], n))
+        return gain
 
 
 def _largest(p: FloatArray, n: int) -> FloatArray:
