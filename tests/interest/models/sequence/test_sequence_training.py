@@ -347,6 +347,18 @@ def test_users_who_come_back_get_their_own_items(most):
     assert "again.order" not in state_of(_fitted(gated(epochs=1, again=False), events([0, 0, 0], [1, 1, 2], 4)))
 
 
+def test_own_items_come_last_where_nobody_comes_back():
+    model = gated(epochs=1, mask_seen="yes")
+    model.fit(training(walks()))
+    both = ask([3, 25, 4])
+    scores = model.scores(both, ItemTable.bare(20))[0]
+    assert scores[3] == scores[4] == np.delete(scores, [3, 4]).min()
+    assert (model.scores(both, ItemTable.bare(4))[0, :3] > -np.inf).all()
+    again = Gated()
+    again.decode(model.encode())
+    assert np.array_equal(again.scores(both, ItemTable.bare(20))[0], scores)
+
+
 def _fitted(model, data):
     model.fit(training(data))
     return model

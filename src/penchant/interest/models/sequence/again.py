@@ -67,13 +67,26 @@ def bonus(held: Tensor, weight: Tensor, n_items: int) -> Tensor:
     return torch.log1p(total.scatter_add(1, torch.where(held >= 0, held, n_items), weight)[:, :n_items])
 
 
-def distinct(held: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``log(1 + sum of weights)`` of each place's item, and whether it is the item's last place.
+def gathered(inputs: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each place's item has in all up to each step, and whether the place is the item's last by then.
 
-    >>> distinct(torch.tensor([[1, 0, 1]]), torch.tensor([[1.0, 1.0, 2.0]]))[1]
-    tensor([[False,  True,  True]])
+    Args:
+        inputs: Items, negative = none, shape ``(B, L)``.
+        weight: Of each step (rows) for each place, 0 for places after it and for none, shape ``(B, L, L)``.
+
+    Returns:
+        ``log(1 + sum of weights)`` and flags, both of shape ``(B, L, L)``: steps, places.
+
+    >>> weight = torch.ones(3, 3).tril()[None]
+    >>> gathered(torch.tensor([[1, 0, 1]]), weight)[0].exp()[0].int().tolist()[2]
+    [3, 2, 3]
+    >>> gathered(torch.tensor([[1, 0, 1]]), weight)[1][0].int().tolist()
+    [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
     """
-    same = held[:, :, None] == held[:, None, :]  # (N, L, L)
-    total = (same * weight[:, None, :]).sum(dim=-1)
-    later = torch.ones(same.shape[1:], dtype=torch.bool, device=held.device).triu(1)
-    return torch.log1p(total), (held >= 0) & ~(same & later).any(dim=-1)
+    length = inputs.shape[1]
+    same = inputs[:, :, None] == inputs[:, None, :]
+    place = torch.arange(length, device=inputs.device)
+    later = same & (place > place[:, None])
+    again_at = torch.where(later, place, length).amin(dim=-1)  # (B, L)
+    last = (place <= place[:, None]) & (place[:, None] < again_at[:, None, :]) & (inputs >= 0)[:, None, :]
+    return torch.log1p(weight @ same.to(weight.dtype)), last

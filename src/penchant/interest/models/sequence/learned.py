@@ -48,6 +48,7 @@ class Learned:
         content: How text and topics become the fixed part of an item's vector; None: they do not.
         more: What training learned about items, guessed from the fixed part, shape ``(fixed, d - fixed)``.
         timed: Whether there were real times.
+        mask_seen: Whether training left out what a user had seen: of those items it says nothing, and they come last.
         evidence: Mean and standard deviation of the log of the evidence weights.
     """
 
@@ -58,6 +59,7 @@ class Learned:
     content: Content | None
     more: Float32Array
     timed: bool
+    mask_seen: bool
     evidence: tuple[float, float]
     row: IntArray = field(init=False)
     _scored: Scored | None = field(init=False, default=None)
@@ -82,9 +84,19 @@ class Learned:
                 scores = self.network.scores(h, scored.vectors, scored.log_prior)
                 if own is not None:
                     scores[:, : scored.row.size] += own[:, scored.row]
-                result[first : first + len(chunk), scored.number] = scores.cpu().numpy()
+                known = scores[:, : scored.row.size]
+                part = result[first : first + len(chunk)]
+                part[:, scored.number] = scores.cpu().numpy()
+                if self.mask_seen and known.shape[1]:
+                    self._seen_last(part, chunk, known.amin(dim=1).cpu().numpy())
                 first += len(chunk)
         return result
+
+    def _seen_last(self, scores: Float32Array, histories: Histories, lowest: Float32Array) -> None:
+        """Put each row's own items that the network knows at its lowest score."""
+        mine = (histories.item < scores.shape[1]) & (self.rows_of(histories.item.astype(np.int64)) >= 0)
+        row = histories.rows()[mine]
+        scores[row, histories.item[mine]] = lowest[row]
 
     def read(self, histories: Histories) -> tuple[Any, Any]:
         """Return what the network makes of each history, ``(B, d)``, and what its own items add, ``(B, n)`` or None."""

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
-from penchant.interest.models.sequence.again import distinct
 from penchant.interest.models.sequence.config import SequenceConfig
 from penchant.interest.models.sequence.network import Network
 
@@ -55,7 +54,7 @@ class Losses:
         n_targets = (target >= 0).sum().clamp(min=1)
         negatives = self._draw() if self.sampled else None
         length = target.shape[1]
-        width = length * (self.config.n_negatives + length**2 if self.sampled else items.shape[0])
+        width = length * (self.config.n_negatives + length if self.sampled else items.shape[0])
         rows = max(1, self.at_once // max(1, width))
         total: Tensor = h.new_zeros((), dtype=torch.float32)
         for first in range(0, h.shape[0], rows):
@@ -85,8 +84,17 @@ class Losses:
         wanted = target[there]  # (N,)
         window, step = there.nonzero(as_tuple=True)
         if negatives is not None:
-            had = self.network.again(inputs, days, window, step) if self.network.again is not None else None
-            scores = self._sampled(h[there], items, wanted, seen_items(held, window, step), negatives, had)
+            other = self._sampled(h[there], items, wanted, negatives)
+            scores = self.network.pairs(h[there], items[wanted], self.network.log_prior[wanted])[:, None]
+            if self.network.again is not None:
+                own, weight, mine = (values[there] for values in self.network.own_scores(h, inputs, days, items))
+                is_target = own == wanted[:, None]
+                scores = scores + torch.log1p((weight * is_target).sum(dim=1, keepdim=True))
+                scores = torch.cat([scores, mine.masked_fill(is_target, NEVER)], dim=1)
+                other = self._unseen(other, negatives, own)
+            elif self.mask_seen:
+                other = self._unseen(other, negatives, seen_items(held, window, step))
+            scores = torch.cat([scores, other], dim=1)
             wanted = torch.zeros_like(wanted)
         else:
             scores = self.network.scores(h[there], items, self.network.log_prior)  # (N, n)
@@ -97,38 +105,17 @@ class Losses:
         smoothing = self.config.label_smoothing if not (self.mask_seen or self.sampled) else 0.0
         return F.cross_entropy(scores, wanted, reduction="sum", label_smoothing=smoothing)
 
-    def _sampled(
-        self,
-        h: Tensor,
-        items: Tensor,
-        wanted: Tensor,
-        seen: Tensor,
-        negatives: Tensor,
-        had: tuple[Tensor, Tensor] | None,
-    ) -> Tensor:
-        """Return scores of the target, of the user's own items where they count, and of the sample, weighed for it."""
-        network, prior = self.network, self.network.log_prior
-        drawn, times = torch.unique(negatives, return_counts=True)
-        other = network.scores(h, items[drawn], prior[drawn])  # (N, K)
-        other = other + times.log() - prior[drawn] - math.log(negatives.numel())
-        other = other.masked_fill(drawn == wanted[:, None], NEVER)
-        target = network.pairs(h, items[wanted], prior[wanted])[:, None]
-        if had is None:
-            return torch.cat([target, self._unseen(other, drawn, seen) if self.mask_seen else other], dim=1)
-        own, weight = had
-        added, last = distinct(own, weight)
-        target = target + torch.log1p((weight * (own == wanted[:, None])).sum(dim=1, keepdim=True))
-        mine = own.clamp(min=0)
-        scores = network.pairs(h[:, None], items[mine], prior[mine]) + added  # (N, L)
-        scores = scores.masked_fill(~last | (own == wanted[:, None]), NEVER)
-        return torch.cat([target, scores, self._unseen(other, drawn, own)], dim=1)
+    def _sampled(self, h: Tensor, items: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
+        """Return the scores of drawn items less the log of how often each is drawn, the target's out of the running."""
+        prior = self.network.log_prior[drawn]
+        scores = self.network.scores(h, items[drawn], prior) - prior - math.log(drawn.numel())  # (N, K)
+        return scores.masked_fill(drawn == wanted[:, None], NEVER)
 
     def _unseen(self, scores: Tensor, drawn: Tensor, seen: Tensor) -> Tensor:
-        """Return the scores of the sample with those of ``seen`` items, ``(N, L)``, out of the running."""
-        column = torch.full((self.network.ids.shape[0] + 1,), drawn.numel(), device=drawn.device)
-        column[drawn] = torch.arange(drawn.numel(), device=drawn.device)  # -1 reads the last, which is none
-        hit = torch.zeros(scores.shape[0], drawn.numel() + 1, dtype=torch.bool, device=drawn.device)
-        return scores.masked_fill(hit.scatter_(1, column[seen], True)[:, :-1], NEVER)
+        """Return the scores of drawn items with those of ``seen`` items, ``(N, L)``, out of the running."""
+        hit = torch.zeros(scores.shape[0], self.network.ids.shape[0] + 1, dtype=torch.bool, device=drawn.device)
+        hit.scatter_(1, torch.where(seen >= 0, seen, hit.shape[1] - 1), True)
+        return scores.masked_fill(hit[:, drawn], NEVER)
 
     def _tasks(self, h: Tensor, items: Tensor, batch: Any) -> Tensor:
         there = batch.target >= 0

@@ -140,6 +140,7 @@ class SequenceModel:
             material.content,
             guessed_from_content(trainer.network, material.sequences),
             material.timed,
+            material.mask_seen,
             material.evidence,
         )
         return learned, report, [one for one in files if one is not None]
@@ -250,6 +251,7 @@ class SequenceModel:
                 "n_items": learned.n_items,
                 "more": learned.more,
                 "timed": learned.timed,
+                "mask_seen": learned.mask_seen,
                 "evidence": list(learned.evidence),
                 "content": content and [list(content.vocabulary), content.idf, content.n_topics, content.directions],
             }
@@ -288,6 +290,7 @@ class SequenceModel:
             None if content is None else Content(tuple(content[0]), *content[1:]),
             fields["more"],
             fields["timed"],
+            fields["mask_seen"],
             (float(fields["evidence"][0]), float(fields["evidence"][1])),
         )
 

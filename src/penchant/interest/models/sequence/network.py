@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from penchant.interest.models.sequence.again import Again, bonus
+from penchant.interest.models.sequence.again import Again, bonus, gathered
 from penchant.interest.models.sequence.config import SequenceConfig
 
 SPECIAL = 3
@@ -78,6 +78,23 @@ class Network(nn.Module):
             return 0.0
         held, weight = self.again(inputs, days, window, step)
         return bonus(held, weight, self.ids.shape[0])
+
+    def own_scores(self, h: Tensor, inputs: Tensor, days: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each step's own items, their weights, and their scores, all of shape ``(B, L, L)``: steps, places.
+
+        An item's score stands at its last place before the step; elsewhere it is -1e9.
+        """
+        if self.again is None:
+            raise ValueError("this network raises no own items")
+        b, length = inputs.shape
+        window = torch.arange(b, device=h.device).repeat_interleave(length)
+        step = torch.arange(length, device=h.device).repeat(b)
+        held, weight = (values.view(b, length, length) for values in self.again(inputs, days, window, step))
+        added, last = gathered(inputs, weight)
+        row = inputs.clamp(min=0)
+        h, mine = self._scaled(h, items[row])
+        scores = (h @ mine.transpose(1, 2)).float() + self.factor * self.log_prior[row][:, None] + added
+        return held, weight, scores.masked_fill(~last, -1e9)
 
     def weighed(self, h: Tensor, items: Tensor) -> Tensor:
         """Return the evidence weight expected of ``items`` after ``h``, both ``(N, d)``, standardised; shape ``(N,)``."""
