@@ -123,8 +123,8 @@ def peers(frame: pl.DataFrame, folds: int, days: float, seed: int) -> dict[str, 
 # -- Questions ---------------------------------------------------------------------------------------------------------
 
 ASKED = (0, 1, 3, 5, 10)
-CRITERIA = ("entropy", "list")
-POLICIES = (*CRITERIA, "popular", "random")
+CRITERIA = ("entropy", "popular")
+POLICIES = (*CRITERIA, "random")
 LISTS = ("pipeline", "calibrated", "interest", "like_minded")
 
 
@@ -157,9 +157,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
         for one in CRITERIA
     }
     asking = [question.id for question in engine.onboarding(100, kind=kind)]  # type: ignore[arg-type]
-    popularity = everybody if kind == "topic" else ledger.population("item_population", at, 1e6)
     names = ledger.topics if kind == "topic" else ledger.items
-    by_popularity = sorted(asking, key=lambda name: -popularity[names.number(name)])
     scores: dict[str, list[list[list[float]]]] = {policy: [] for policy in POLICIES}
     said_yes: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for user_id, rows in own.groups("user"):
@@ -168,7 +166,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
         taken = np.unique(own.item[late]).astype(np.int64)
         yes = _yes(own, early, everybody, kind)
         for policy in POLICIES:
-            order = by_popularity if policy == "popular" else list(rng.permutation(asking))
+            order = list(rng.permutation(asking))
             stages: list[list[float]] = []
             answers: dict[str, bool] = {}
             stranger = f"new/{user_id}/{policy}"

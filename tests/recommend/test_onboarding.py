@@ -56,25 +56,19 @@ def test_the_gain_is_that_of_the_plain_formula():
         assert gain[question] == pytest.approx(entropy(weight @ tastes) - after)
 
 
-def test_what_a_list_gains_by_hand():
-    # Of a list of one: before, half; question 0 makes it certain, question 1 leaves half, question 2 (yes 1/4, certain;
-    # no 3/4, two thirds) makes it 3/4.
-    people = crowd(TWO_KINDS, [[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
-    assert people.shown_gains(people.weights([]), 1) == pytest.approx([0.5, 0.0, 0.25], abs=1e-6)
-    assert people.shown_gains(people.weights([]), 2) == pytest.approx([0.0, 0.0, 0.0])  # room for both
+def test_questions_in_a_given_order():
+    people = crowd(TWO_KINDS, [[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]], noise=0.1)
+    asked = choose_questions(people, 3, [(2, True)], order=np.array([1, 2, 0]))
+    assert [question for question, _, _ in asked] == [1, 0]
 
 
-def test_what_splits_people_well_may_change_no_list():
-    # Of a list of ten nine topics are everybody's. Question 0 tells which of two common ones is the tenth; question 1
-    # which of two rare ones comes now and then, which is no place in the list.
-    tastes = np.zeros((4, 13))
-    tastes[:, :9] = 0.08
-    tastes[:2, 9], tastes[2:, 10] = 0.2, 0.2
-    tastes[::2, 11], tastes[1::2, 12] = 0.08, 0.08
-    people = crowd(tastes, [[1, 1], [1, 0], [0, 1], [0, 0]])
-    value = people.shown_gains(people.weights([]))
-    assert value[0] > value[1]
-    assert choose_questions(people, 1, criterion="list")[0][0] == 0
+def test_what_is_popular_may_come_first(open_engine, toy):
+    engine = open_engine(components={"onboarding": {"criterion": "popular"}})
+    engine.ingest(toy.events)
+    counted = engine.ledger.population("topic_population", engine.now(), 1e9)
+    questions = [one.id for one in engine.onboarding(5)]
+    assert questions == sorted(questions, key=lambda topic: -counted[engine.ledger.topics.number(topic)])
+    assert engine.onboarding(1, answers={questions[0]: False})[0].id == questions[1]
 
 
 def test_answers_weigh_people():

@@ -27,6 +27,7 @@ class _People:
     about: IntArray
     yes: FloatArray
     no: FloatArray
+    order: IntArray | None
 
 
 class Onboarding:
@@ -56,7 +57,7 @@ class Onboarding:
                 raise ConfigError(f"answers: no {kind} {name!r} is known")
             if number in place:  # others were not looked at and tell nothing here
                 given.append((place[number], bool(yes)))
-        chosen = choose_questions(crowd, n, given, self.config.branches, self.config.criterion)
+        chosen = choose_questions(crowd, n, given, self.config.branches, people.order)
         return [
             Question(
                 kind, names.ids[about[column]], self._text(kind, int(about[column]), at), round(bits, 4), round(yes, 4)
@@ -134,7 +135,11 @@ class Onboarding:
             known = np.flatnonzero(times > 0)
             about = known[np.argsort(-times[known], kind="stable")[: config.questions]].astype(np.int64)
             said = (taken[:, about] > 0).toarray()
-        return _People(Crowd.of(taste, said, config.noise), about, *worth(taste, cared_for))
+        order = None
+        if config.criterion == "popular":
+            done = counts.sum(axis=0)[about] if kind == "topic" else np.asarray(taken.sum(axis=0)).ravel()[about]
+            order = np.argsort(-done, kind="stable").astype(np.int64)
+        return _People(Crowd.of(taste, said, config.noise), about, *worth(taste, cared_for), order)
 
 
 def _up_to(state: Any, at: float, n_items: int) -> tuple[IntArray, FloatArray]:

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.math.arrays import BoolArray, FloatArray, IntArray
 
-SHOWN = 10
-"""Topics that a list has room for."""
 LEAST = 0.01
 """A statement weaker than this would say nothing."""
 
@@ -32,9 +30,8 @@ class OnboardingConfig(BaseModel):
     """Events like everybody's that each taste begins with."""
     noise: float = Field(default=0.1, gt=0, lt=0.5)
     """Chance that somebody answers otherwise than what they did says."""
-    criterion: Literal["entropy", "list"] = "entropy"
-    """What a good question raises: what is known of the next topic, in bits, or the chance that the next topic is among
-    the ten likeliest."""
+    criterion: Literal["entropy", "popular"] = "entropy"
+    """What is asked first: what tells most of the next topic, or what most people do most."""
     branches: int = Field(default=8, ge=1)
     """Combinations of answers followed, the likeliest, when several questions are chosen at once."""
 
@@ -81,22 +78,6 @@ class Crowd:
         gain: FloatArray = np.maximum(0.0, _entropy(before[None, :])[0] - after)
         return gain, yes
 
-    def shown_gains(self, weight: FloatArray, n: int = SHOWN) -> FloatArray:
-        """Return by how much each answer raises P(next topic is among the ``n`` likeliest), shape ``(Q,)``."""
-        before = weight @ self.next
-        with_yes = (self.yes * weight[:, None]).T @ self.next
-        with_no = np.maximum(before - with_yes, 0.0)
-        after = _largest(with_yes, n) + _largest(with_no, n)
-        gain: FloatArray = np.maximum(0.0, after - _largest(before[None, :], n))
-        return gain
-
-
-def _largest(p: FloatArray, n: int) -> FloatArray:
-    """Return the sum of the ``n`` largest entries of each row."""
-    if p.shape[1] <= n:
-        return np.asarray(p.sum(axis=1))
-    return np.asarray(np.partition(p, p.shape[1] - n, axis=1)[:, -n:].sum(axis=1))
-
 
 def _entropy(p: FloatArray) -> FloatArray:
     """Return ``- sum p log2 p`` over the last axis of a table, of each entry of a plain array."""
@@ -109,7 +90,7 @@ def choose_questions(
     n: int,
     answers: Iterable[tuple[int, bool]] = (),
     branches: int = 8,
-    criterion: Literal["entropy", "list"] = "entropy",
+    order: IntArray | None = None,
 ) -> list[tuple[int, float, float]]:
     """Return ``n`` questions, the most telling first, as ``(question, bits, P(yes))``.
 
@@ -117,8 +98,7 @@ def choose_questions(
     be answered to those before it, of which the ``branches`` likeliest combinations are followed. A question that
     has been answered is not asked again.
 
-    Most telling is what tells most bits of the next topic (``entropy``), or what most raises the chance that it is among the
-    ten likeliest (``list``): a question about a rare topic may split people well and change no list.
+    With an ``order`` of questions they are asked in that order, whatever they tell.
 
     Cost: ``O(branches * people * questions * topics)`` a question.
 
@@ -134,15 +114,15 @@ def choose_questions(
     cells = [(1.0, crowd.weights(given))]  # how likely these answers are, and who is like that then
     chosen: list[tuple[int, float, float]] = []
     for _ in range(min(n, int((~gone).sum()))):
-        gain, yes, value = np.zeros(gone.size), np.zeros(gone.size), np.zeros(gone.size)
+        gain, yes = np.zeros(gone.size), np.zeros(gone.size)
         total = sum(p for p, _ in cells)
         for p, weight in cells:
             of_cell, yes_of_cell = crowd.gains(weight)
             gain += p / total * of_cell
             yes += p / total * yes_of_cell
-            value += p / total * (crowd.shown_gains(weight) if criterion == "list" else of_cell)
-        # Where no answer changes the list, what tells most bits.
-        best = int(np.argmax(np.where(gone, -1.0, value + 1e-9 * gain)))
+        best = int(np.argmax(np.where(gone, -1.0, gain)))
+        if order is not None:
+            best = int(order[~gone[order]][0])
         chosen.append((best, float(gain[best]), float(yes[best])))
         gone[best] = True
         split = []
