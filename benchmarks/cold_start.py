@@ -175,6 +175,8 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
                     stages.append(_lists(engine, stranger, at, taken))
                 if k == max(ASKED):
                     break
+                if len(answers) == len(asking):
+                    continue  # all that there is to ask has been asked
                 asker = chosen_by.get(policy)
                 question = order[k] if asker is None else asker.questions(1, kind, answers, at, live=True)[0].id  # type: ignore[arg-type]
                 answers[question] = names.number(question) in yes
