@@ -166,7 +166,7 @@ def questions(frame: pl.DataFrame, kind: str, max_users: int, seed: int) -> dict
         taken = np.unique(own.item[late]).astype(np.int64)
         yes = _yes(own, early, everybody, kind)
         for policy in POLICIES:
-            order = list(rng.permutation(asking))
+            order = [str(one) for one in rng.permutation(asking)]
             stages: list[list[float]] = []
             answers: dict[str, bool] = {}
             stranger = f"new/{user_id}/{policy}"
