@@ -60,6 +60,8 @@ def test_a_search_reports_defaults_best_trials_and_importance(evaluation, tmp_pa
 def test_two_jobs_find_as_many_trials(evaluation):
     report = tune(evaluation, TuningPlan("most_popular", "random", trials=4, jobs=2, validation=0.2, test=0.2))
     assert 4 <= report.protocol["trials"] <= 6
+    shown = report.sections[0].facts
+    assert any("half_life_days = 14" in settings for settings in shown.values())  # the defaults are among them
 
 
 def test_what_cannot_be_tuned_is_refused(evaluation):

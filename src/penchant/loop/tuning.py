@@ -163,7 +163,7 @@ def _run(problem: Problem, jobs: int) -> None:
     if jobs == 1:
         work(problem)
         return
-    search(problem.space, problem.try_out, replace(problem.plan, trials=1))  # the file and its tables, once
+    work(replace(problem, plan=replace(problem.plan, trials=1)))  # the file, its tables and the defaults, once
     context = multiprocessing.get_context("spawn")
     # Every process has chance of its own: the same would make the same trials.
     problems = [
@@ -319,7 +319,7 @@ def _sections(found: Outcome, measure: str) -> list[Section]:
             )
             for one in ranked[:10]
         ],
-        {f"trial {one.number}": dict(one.settings) for one in ranked[:10]},
+        {f"trial {one.number}": _shown(one.settings) for one in ranked[:10]},
         charts=[Chart("Best so far", "trial", f"{measure} on the validation slice", {"best": so_far})]
         if len(so_far) > 1
         else [],
@@ -336,3 +336,9 @@ def _sections(found: Outcome, measure: str) -> list[Section]:
         ],
     )
     return [trials, matter] if found.importance else [trials]
+
+
+def _shown(settings: Mapping[str, Any]) -> str:
+    """Return settings as text, numbers to four digits."""
+    short = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in settings.items()}
+    return ", ".join(f"{name} = {value}" for name, value in short.items())
