@@ -18,9 +18,9 @@ from penchant.domain.consent import NO_CONSENT, Consent
 from penchant.domain.event import Event, Receipt, Refusal
 from penchant.domain.interests import Interest
 from penchant.domain.item import Item
-from penchant.domain.item_model import Progress, silent
 from penchant.domain.onboarding import Question, QuestionKind
 from penchant.domain.profile import Profile
+from penchant.domain.progress import Progress, silent
 from penchant.domain.row import Row, to_event
 from penchant.domain.slate import Explanation, Recommendation
 from penchant.domain.statements import StatementScope
@@ -33,7 +33,6 @@ from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import Tracker
 from penchant.loop.consenting import Gate
 from penchant.loop.fold import Ledger
-from penchant.loop.recalibrating import is_due, recalibrate
 from penchant.loop.together import receipt_of, shown, take_together
 from penchant.loop.versions import TrackerVersions
 from penchant.process.label import LabelConfig
@@ -290,6 +289,8 @@ class Engine:
 
         ``ingest`` does so by itself whenever the log has moved on by ``recalibrate_days`` (settings of ``tracker``).
         """
+        from penchant.loop.recalibrating import recalibrate
+
         newest = self._newest_s()
         parameters = recalibrate(self.ledger, self.tracker, newest, self.settings.seed)
         if parameters is None:
@@ -306,7 +307,7 @@ class Engine:
         return min(self.now(), (max(map(int, days), default=0) + 1) * clocks.DAY_S)
 
     def _keep_calibrated(self) -> None:
-        if self.tracker.learned.activity is not None and is_due(self.tracker, self._newest_s()):
+        if self.tracker.is_due(self._newest_s):
             self.recalibrate()
 
     # -- profile and interest --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,14 +11,8 @@ from scipy import sparse
 
 from penchant.domain.interactions import Interactions
 from penchant.domain.profile import History
+from penchant.domain.progress import Progress, silent
 from penchant.math.arrays import Float32Array, FloatArray, Int32Array, IntArray
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
-
-
-def silent(_what: str, _done: int, _all: int) -> None:
-    """Tell nobody how far it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ LONGEST_DAYS = 400.0
 SHORTEST_DAYS = 0.05
 SMOOTHING = 10.0
 """Events that the population counts for when the features compare a user with it."""
+LEAST_SPOKEN, MOST_SPOKEN = -5.0, 10.0
+"""What speaks for a change is told apart within these logarithms of odds."""
 TREND_SMOOTHING = 20.0
 """Events that the slow population counts for when a fast one is compared with it."""
 
@@ -42,6 +44,8 @@ class Gathered:
         days_since: Days since the newest event on each of the user's topics, shape ``(m,)``.
         state: The user's state.
         at: The moment, seconds since 1970.
+        change: What speaks for a change of interests, logarithm of odds.
+        returns: The same for a return to each earlier regime, shape ``(R,)``.
     """
 
     number: IntArray
@@ -54,6 +58,8 @@ class Gathered:
     days_since: FloatArray
     state: TrackerState
     at: float
+    change: float
+    returns: FloatArray
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,9 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     the population's log probability; time since the topic's last event, alone, against its usual gap with this user,
     with everybody, and against the user's gap between active days; the gaps themselves, on how many days the topic was
     touched; what is known of the topic as such; how much more often everybody turns to it of late; how far the user's
-    other topics speak for it; and of the user as such how much is known and how active it is.
+    other topics speak for it; its share in what challenges the regime in force and in the earlier regime that may have
+    returned, over the population's; and of the user as such how much is known, how active it is, and what speaks for
+    a change and for a return.
     """
     state = seen.state
     n, n_views = seen.number.size, seen.views.shape[1]
@@ -155,7 +163,8 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     pause = (pause * visits + 2.0 * 2.0) / (visits + 2.0)
     away = seen.at / DAY_S - user[TODAY] if np.isfinite(user[TODAY]) else LONGEST_DAYS
     log_away = np.log(min(max(away, 0.0), LONGEST_DAYS) + SHORTEST_DAYS)
-    same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known)]
+    regimes, spoken = _regimes(seen)
+    same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known), *spoken]
     columns = np.concatenate(
         [
             lift,
@@ -175,6 +184,7 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
             ),
             of_topic,
             _fashion(seen),
+            regimes,
             facts.companions.lean(state.topic, seen.views[:, -1], seen.number)[:, None],
             np.tile(same, (n, 1)),
         ],
@@ -191,3 +201,25 @@ def _fashion(seen: Gathered) -> FloatArray:
     share = (seen.trends + TREND_SMOOTHING * seen.prior) / (known + TREND_SMOOTHING)
     ratio: FloatArray = np.log(share / seen.prior).T
     return ratio
+
+
+def _regimes(seen: Gathered) -> tuple[FloatArray, list[float]]:
+    """Return shares in the challenger and in the likeliest earlier regime, and what speaks for them.
+
+    The shares are logarithms over the population's, shape ``(n, 2)``, 0 where there is no such regime.
+    """
+    state, lifts = seen.state, np.zeros((seen.number.size, 2))
+    back = int(np.argmax(seen.returns)) if seen.returns.size else -1
+    parts = [state.count[:, 1].astype(np.float64)]
+    if back >= 0:
+        parts.append(state.regimes[:, 2 * back].astype(np.float64))
+    for column, days in enumerate(parts):
+        whole = SMOOTHING * seen.prior
+        whole[seen.place] += days
+        lifts[:, column] = np.log(whole / seen.prior / (days.sum() + SMOOTHING))
+    spoken = float(seen.returns[back]) if back >= 0 else LEAST_SPOKEN
+    return lifts, [
+        float(np.clip(seen.change, LEAST_SPOKEN, MOST_SPOKEN)),
+        float(np.clip(spoken, LEAST_SPOKEN, MOST_SPOKEN)),
+        float(np.log1p(parts[0].sum())),
+    ]

@@ -13,6 +13,7 @@ from penchant.interest.layout import (
     GAP,
     GAP_UNIT,
     LAST_AT,
+    LEAST_REGIME,
     MAX_CHANGES,
     MAX_REGIMES,
     N_CHANGES,
@@ -31,8 +32,6 @@ from penchant.math.arrays import Float32Array, FloatArray, Int16Array, Int32Arra
 from penchant.math.lookup import place_of, room_for
 
 MAX_COUNT = 65_535
-LEAST_REGIME = 20.0
-"""Topic-days that a regime must have had before anything can challenge it."""
 GAP_MEMORY = 0.2
 """Share of the newest gap in the running mean, once five gaps were seen."""
 

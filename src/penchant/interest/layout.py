@@ -21,5 +21,7 @@ GAP_UNIT = 1.0 / 2048.0
 """Logarithms of gaps are kept in steps of this size."""
 NOVELTY = 0.1
 """Days that a topic counts for before it was ever touched, among a hundred such topics."""
+LEAST_REGIME = 20.0
+"""Topic-days that a regime must have had before anything can challenge it."""
 CAUTION = 50.0
 """Topic-days that the regime in force counts for in what challenges it."""

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 
 from penchant.domain.batch import EventBatch
 from penchant.domain.moment import Moment, moments
+from penchant.domain.stream import as_one_user
 from penchant.interest import network as networks
 from penchant.interest.activity_learning import Around, drawn_users, learn_activity
 from penchant.interest.companions import find_companions
@@ -37,6 +38,8 @@ STEP = 64
 """Moments a training step."""
 WORTH = 0.0005
 """Nats an event that a correction must gain on users it was not trained on."""
+CHANGED = 0.25
+"""Share of the users asked whose interests are made to change."""
 MAX_VALUES = 100
 """A circumstance with more values is no season."""
 
@@ -59,6 +62,8 @@ class _Asked:
     """Weight of each known topic that came, shape ``(n,)``."""
     row: int
     """Row of the moment's first event in the batch."""
+    changed: bool
+    """Whether the user was made of two, so that interests change."""
 
 
 def fit_tracker(
@@ -92,7 +97,7 @@ def fit_tracker(
     limit = max(MIN_MOMENTS, min(MAX_MOMENTS, MAX_CELLS // cells))
     around = Around(population, crowd or (lambda _at: NO_CROWD))
     asked, states = _ask(bare, batch, around, from_s, limit, rng)
-    evidence = _evidence(bare, asked)
+    evidence = _evidence(bare, [one for one in asked if not one.changed])
     parameters = fit_mixture(evidence)
     if len(asked) < MIN_MOMENTS:
         return parameters
@@ -133,33 +138,76 @@ def _ask(
     limit: int,
     rng: np.random.Generator,
 ) -> tuple[list[_Asked], list[TrackerState]]:
-    """Return up to ``limit`` moments with what was known before each, and the last states of their users."""
+    """Return up to ``limit`` moments with what was known before each, and the last states of the real users asked."""
     asked: list[_Asked] = []
     states: list[TrackerState] = []
-    for number, (user_id, rows) in enumerate(drawn_users(batch, tracker.types, rng)):
+    users = [
+        (user_id, rows[np.argsort(batch.at[rows], kind="stable")]) for user_id, rows in _lives(batch, tracker, rng)
+    ]
+    end = float(batch.at.max()) if len(batch) else from_s
+    for number, (user_id, rows) in enumerate(users):
         if len(asked) >= limit:
             break
-        own = batch.select(rows)
-        for _, before, later in moments(own, from_s, tracker.types):
-            state = tracker.update({}, own.select(before))[user_id] if before.size else tracker.start()
-            for moment in later:
-                if moment.topic.size and len(state.topic):
-                    seen = around.gather(tracker, state, moment.at)
-                    one = _question(seen, moment, number, int(rows[moment.rows[0]]))
-                    if one.came.sum() > 0:
-                        asked.append(one)
-                state = tracker.update({user_id: state}, own.select(moment.rows))[user_id]
+        other = users[number - 1][1]
+        changed = len(users) > 1 and rng.random() < CHANGED
+        if changed:
+            rows = _changed(batch.at, rows, other, from_s, end, rng)
+        state = _walk(tracker, as_one_user(batch, rows, user_id), rows, around, from_s, (number, changed), asked)
+        if not changed:
             states.append(state)
     return asked[:limit], states
 
 
-def _question(seen: Gathered, moment: Moment, user: int, row: int) -> _Asked:
+def _lives(batch: EventBatch, tracker: Tracker, rng: np.random.Generator) -> list[tuple[str, IntArray]]:
+    return [(user_id, rows) for user_id, rows in drawn_users(batch, tracker.types, rng) if rows.size >= 2]
+
+
+def _changed(
+    at: FloatArray, mine: IntArray, other: IntArray, from_s: float, end: float, rng: np.random.Generator
+) -> IntArray:
+    """Return the rows of a user whose interests change: another one's from some moment on, half of them for a while only.
+
+    Real users seldom change at once, so without these nobody could learn what a change looks like when it begins.
+    """
+    since = from_s + (end - from_s) * rng.uniform(0.0, 0.7)
+    until = end + 1.0 if rng.random() < 0.5 else since + (end - since) * rng.uniform(0.1, 0.6)
+    away = (at[other] >= since) & (at[other] < until)
+    here = (at[mine] < since) | (at[mine] >= until)
+    rows = np.concatenate([mine[here], other[away]])
+    return rows[np.argsort(at[rows], kind="stable")]
+
+
+def _walk(
+    tracker: Tracker,
+    own: EventBatch,
+    rows: IntArray,
+    around: Around,
+    from_s: float,
+    who: tuple[int, bool],
+    asked: list[_Asked],
+) -> TrackerState:
+    """Ask before every moment of one user from ``from_s`` on, and learn it; return the last state."""
+    user_id, state = own.users[0], tracker.start()
+    for _, before, later in moments(own, from_s, tracker.types):
+        if before.size:
+            state = tracker.update({}, own.select(before))[user_id]
+        for moment in later:
+            if moment.topic.size and len(state.topic):
+                seen = around.gather(tracker, state, moment.at)
+                one = _question(seen, moment, who, int(rows[moment.rows[0]]))
+                if one.came.sum() > 0:
+                    asked.append(one)
+            state = tracker.update({user_id: state}, own.select(moment.rows))[user_id]
+    return state
+
+
+def _question(seen: Gathered, moment: Moment, who: tuple[int, bool], row: int) -> _Asked:
     came = np.zeros(seen.number.size, dtype=np.float32)
     place = np.searchsorted(seen.number, moment.topic)
     # A topic that nobody had touched before cannot be learned from.
     known = (place < seen.number.size) & (seen.number[np.minimum(place, seen.number.size - 1)] == moment.topic)
     np.add.at(came, place[known], moment.share[known].astype(np.float32))
-    return _Asked(user, seen, came, row)
+    return _Asked(who[0], seen, came, row, who[1])
 
 
 def _evidence(tracker: Tracker, asked: Sequence[_Asked]) -> TopicEvidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,8 +22,11 @@ from penchant.interest.layout import (
     CAUTION,
     EVIDENCE,
     LAST_AT,
+    LEAST_REGIME,
     MAX_CHANGES,
+    N_REGIME,
     N_SEEN,
+    N_SINCE,
     NOVELTY,
     RETURN_EVIDENCE,
     RETURN_SURPRISE,
@@ -146,6 +149,15 @@ class Tracker:
     def _alarm(self) -> float:
         return math.log(self.config.false_alarm_days)
 
+    def is_due(self, newest_s: Callable[[], float]) -> bool:
+        """Return whether the log has moved on so far that P(active) should be calibrated anew.
+
+        Args:
+            newest_s: Returns how far the log reaches, seconds since 1970; not asked before ``fit``.
+        """
+        every, learned = self.config.recalibrate_days, self.learned
+        return every > 0 and learned.activity is not None and newest_s() >= learned.calibrated_at + every * DAY_S
+
     def start(self) -> TrackerState:
         """Return the state of a user without events."""
         n_views = len(self.config.half_lives_days)
@@ -218,20 +230,29 @@ class Tracker:
         Every regime that may hold now, by its odds: the one since the last change, what challenges it, those before.
         """
         mass = state.evidence[:, -1].astype(np.float64)
-        n_regimes = state.regimes.shape[1] // 2
-        user = state.user
-        part = min(user[N_SEEN], self.config.day_topics) / user[N_SEEN] if user[N_SEEN] > 0 else 0.0
         odds = self.config.change_odds
-        spoken = max(0.0, user[EVIDENCE]) + part * user[SURPRISE]
-        weight = odds * math.exp(min(50.0, spoken))
+        change, returns = self.spoken(state)
+        weight = odds * math.exp(min(50.0, change))
         total, whole = 1.0 + weight, mass.copy()
         whole += weight * mass * state.count[:, 1] / np.maximum(1, state.count[:, 0])
-        for r in range(n_regimes):
-            spoken = max(0.0, user[RETURN_EVIDENCE + r]) + part * user[RETURN_SURPRISE + r]
+        for r, spoken in enumerate(returns.tolist()):
             weight = odds * math.exp(min(50.0, spoken))
             whole += weight * state.regimes[:, 2 * r + 1]
             total += weight
         return whole / total
+
+    def spoken(self, state: TrackerState) -> tuple[float, FloatArray]:
+        """Return what speaks for a change now, and for a return to each earlier regime, as logarithms of odds.
+
+        What the days before have said, and what the last day says as far as it goes, as ``finish_day`` will count it.
+        """
+        user, n_regimes = state.user, state.regimes.shape[1] // 2
+        part = min(user[N_SEEN], self.config.day_topics) / user[N_SEEN] if user[N_SEEN] > 0 else 0.0
+        begun = user[N_REGIME] - user[N_SINCE] >= max(user[N_SINCE], LEAST_REGIME)
+        change = max(0.0, user[EVIDENCE]) + part * user[SURPRISE] if begun else 0.0
+        before = np.maximum(0.0, user[RETURN_EVIDENCE : RETURN_EVIDENCE + n_regimes])
+        returns: FloatArray = before + part * user[RETURN_SURPRISE : RETURN_SURPRISE + n_regimes]
+        return float(change), returns
 
     def gather(self, state: TrackerState, at: float, population: FloatArray, crowd: Crowd = NO_CROWD) -> Gathered:
         """Return what is known at a moment of the user and of every topic that anybody has touched by then.
@@ -256,7 +277,9 @@ class Tracker:
         if crowd.parents is not None and state.topic.size:
             own_prior = self._own_prior(views[:, -1], place, prior, number, crowd.parents)
         trends = None if crowd.trends is None else crowd.trends[:, number]
-        return Gathered(number, prior, own_prior, trends, place, views, full, days_since, state, at)
+        return Gathered(
+            number, prior, own_prior, trends, place, views, full, days_since, state, at, *self.spoken(state)
+        )
 
     def _own_prior(
         self, evidence: FloatArray, place: IntArray, prior: FloatArray, number: IntArray, parents: Int32Array

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penchant.domain.item_model import Histories, ItemModel, ItemTable, Progress
+from penchant.domain.item_model import Histories, ItemModel, ItemTable
+from penchant.domain.progress import Progress
 from penchant.domain.query import Query
 from penchant.domain.slate import Candidates
 from penchant.evaluate.metrics.evidence import NOTHING

@@ -20,13 +20,6 @@ MAX_KEYS = 1_000_000
 """Users drawn from: the first so many in the order of their ids."""
 
 
-def is_due(tracker: Tracker, newest_s: float) -> bool:
-    """Return whether the log has moved on so far that P(active) should be calibrated anew."""
-    every = tracker.config.recalibrate_days
-    learned = tracker.learned
-    return every > 0 and learned.activity is not None and newest_s >= learned.calibrated_at + every * DAY_S
-
-
 def recalibrate(ledger: Ledger, tracker: Tracker, upto: float, seed: int) -> TrackerParameters | None:
     """Return the tracker's parameters with P(active) calibrated on what happened up to a moment; None before ``fit``.
 

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.domain.interactions import Interactions
-from penchant.domain.item_model import Histories, ItemModel, ItemTable, ItemTraining, silent
+from penchant.domain.item_model import Histories, ItemModel, ItemTable, ItemTraining
+from penchant.domain.progress import silent
 from penchant.errors import ConfigError, FormatError
 from penchant.interest.models import MODELS
 from penchant.interest.models.learned import KeepsLearned

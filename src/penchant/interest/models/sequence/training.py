@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from penchant.domain.item_model import Progress
+from penchant.domain.progress import Progress
 from penchant.interest.models.sequence.augment import augmented, like
 from penchant.interest.models.sequence.batches import Batch, Sequences, batches, drawn_ahead, padded, windows
 from penchant.interest.models.sequence.checkpoint import Checkpoint
