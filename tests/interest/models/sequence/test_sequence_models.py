@@ -11,11 +11,11 @@ from penchant.testing import ItemModelContract
 
 SMALL = {
     "epochs": 12,
-    "batch_size": 16,
+    "batch_size": 32,
     "max_length": 16,
     "embedding_size": 24,
     "dropout": 0.1,
-    "learning_rate": 6e-3,
+    "learning_rate": 1e-2,
     "validation": "none",
     "threads": 1,
     "device": "cpu",

@@ -209,7 +209,7 @@ def test_everything_within_the_validation_slice_is_still_trained_on():
 
 def test_a_user_of_a_hundred_thousand_events():
     n = 100_000
-    model = gated(epochs=1, max_length=200, batch_size=8, n_blocks=1)
+    model = gated(epochs=1, max_length=100, batch_size=16, n_blocks=1, n_heads=1, embedding_size=8, learning_rate=2e-2)
     item = np.arange(n) % 5
     model.fit(training(events(np.zeros(n, int), item, 5)))
     scores = model.scores(ask(item.tolist()), ItemTable.bare(5))[0]
