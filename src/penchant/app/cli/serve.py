@@ -40,6 +40,9 @@ def serve(
     cors: Annotated[
         list[str] | None, typer.Option("--cors", help="Origin whose pages may call; may be repeated.")
     ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Show the six rooms in a browser at /dashboard.")
+    ] = False,
     rate: Annotated[float, typer.Option(help="Requests a second for each key; 0: no limit.", min=0)] = 1000.0,
     log: Annotated[Literal["all", "errors", "none"], typer.Option(help="Which requests get a log line.")] = "errors",
 ) -> None:
@@ -53,6 +56,7 @@ def serve(
         compat=(compat,) if compat else (),
         gorse_types=dict(_pair(one) for one in gorse_type or ()),
         cors=tuple(cors or ()),
+        dashboard=dashboard,
         rate_per_s=rate,
         log=log,
     )
@@ -62,11 +66,17 @@ def serve(
         unfinished = run(
             engine,
             config,
-            lambda address: talk.print(f"{address} answers from {shown(engine)}", markup=False, soft_wrap=True),
+            lambda address: _tell(address, shown(engine), dashboard),
         )
     if unfinished:  # its thread may be inside compiled code, which Python cannot end in peace
         sys.stderr.flush()
         os._exit(0)
+
+
+def _tell(address: str, log: str, dashboard: bool) -> None:
+    talk.print(f"{address} answers from {log}", markup=False, soft_wrap=True)
+    if dashboard:
+        talk.print(f"dashboard: {address}/dashboard/", markup=False, soft_wrap=True)
 
 
 def _config(**given: Any) -> Any:

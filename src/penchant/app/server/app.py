@@ -54,6 +54,10 @@ def create_app(engine: Engine, config: ServerConfig | None = None) -> FastAPI:
         app.include_router(routes.router)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(RequestValidationError)(_wrong_parameter)
+    if service.config.dashboard:
+        from penchant.app.dashboard import mount
+
+        mount(app, service)  # inside the guard, with a door of its own
     app.add_middleware(Guard, service=service)
     if service.config.cors:
         app.add_middleware(

@@ -27,6 +27,8 @@ class ServerConfig(BaseModel):
     """The file of hashed keys; without it, or with no key in it, everybody on this machine may do everything."""
     compat: tuple[Compat, ...] = ()
     """Whose paths are answered beside ours."""
+    dashboard: bool = False
+    """Whether ``/dashboard`` shows the six rooms in a browser; it needs the extra ``dashboard``."""
     gorse_types: dict[str, EventType] = {}
     """What feedback of Gorse's clients counts as among our event types, beside what is known: ``{"star": "like"}``."""
     cors: tuple[str, ...] = ()

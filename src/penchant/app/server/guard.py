@@ -21,8 +21,8 @@ MAX_HEADERS = 32_768
 """Bytes of all headers of a request."""
 SLOW_S = 1.0
 """A request that takes longer gets a line in the log."""
-PUBLIC = ("/health/", "/api/health/", "/openapi.json")
-"""Paths that need no key."""
+PUBLIC = ("/health/", "/api/health/", "/openapi.json", "/dashboard")
+"""Paths that need no key; before the dashboard stands a door of its own (app/dashboard/door.py)."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PORT = re.compile(r":[0-9]+\Z")
@@ -151,8 +151,9 @@ class _Request:
             headers += [
                 (b"x-request-id", self.request_id.encode()),
                 (b"x-content-type-options", b"nosniff"),
-                (b"cache-control", b"no-store"),
             ]
+            if not self._scope["path"].startswith("/dashboard/_nicegui/"):  # scripts and fonts, the same for everybody
+                headers.append((b"cache-control", b"no-store"))
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:

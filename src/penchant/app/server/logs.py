@@ -42,7 +42,7 @@ def set_up() -> None:
     """Send the server's lines, and those of uvicorn that are not about single requests, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    for name, level in (("penchant.server", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in (("penchant.server", logging.INFO), ("uvicorn", logging.WARNING), ("nicegui", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

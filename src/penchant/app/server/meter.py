@@ -51,6 +51,11 @@ class Meter:
         self._outcomes["refused"].inc(receipt.refused)
         self._outcomes["late"].inc(receipt.late)
 
+    def outcomes(self) -> dict[str, int]:
+        """Return how many events became what since the server began."""
+        value = self.registry.get_sample_value
+        return {name: int(value("penchant_events_total", {"outcome": name}) or 0) for name in self._outcomes}
+
     def kept(self, hit: bool) -> None:
         """Count a list that was, or was not, served from those kept."""
         self._hits[hit].inc()
