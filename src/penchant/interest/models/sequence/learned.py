@@ -27,12 +27,12 @@ FELT = 1e-5
 
 @dataclass(frozen=True)
 class Scored:
-    """Items that can be scored: their numbers, rows (first those of the network), vectors, log priors, and the table."""
+    """Items that can be scored: their numbers, rows (first those of the network), vectors made ready, log priors."""
 
     items: ItemTable
     number: IntArray
     row: IntArray
-    vectors: Any
+    ready: Any
     log_prior: Any
 
 
@@ -81,7 +81,7 @@ class Learned:
         with torch.inference_mode():
             for chunk in histories.chunks(TOGETHER):
                 h, own = self.read(chunk)
-                scores = self.network.scores(h, scored.vectors, scored.log_prior)
+                scores = self.network.answer(h, scored.ready, scored.log_prior)
                 if own is not None:
                     scores[:, : scored.row.size] += own[:, scored.row]
                 known = scores[:, : scored.row.size]
@@ -126,7 +126,7 @@ class Learned:
             number = np.concatenate([number, new[says]])
             vectors = torch.cat([vectors, torch.from_numpy(guessed).to(vectors.device)])
             prior = torch.cat([prior, network.log_prior.median().expand(int(says.sum()))])
-        return Scored(items, number, row[row >= 0], vectors.detach(), prior)
+        return Scored(items, number, row[row >= 0], network.ready(vectors), prior)
 
     def next_topics(self, histories: Histories) -> FloatArray:
         """Return how likely each topic is the next item's, shape ``(B, n_topics)``."""

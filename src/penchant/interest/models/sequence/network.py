@@ -64,13 +64,22 @@ class Network(nn.Module):
 
     def scores(self, h: Tensor, items: Tensor, log_prior: Tensor) -> Tensor:
         """Return the score of ``items`` (rows, ``(m, d)``) for each ``h``, ``(N, d)``; shape ``(N, m)``."""
-        h, items = self._scaled(h, items)
-        return F.linear(h, items).float() + self.factor * log_prior
+        return self.answer(h, self.ready(items), log_prior)
+
+    def ready(self, items: Tensor) -> Tensor:
+        """Return what ``answer`` takes of items, to be kept where the same ones are asked about many times."""
+        return F.normalize(items.float(), dim=-1) if self.cosine else items
+
+    def answer(self, h: Tensor, ready: Tensor, log_prior: Tensor) -> Tensor:
+        """Return the scores of items made ready for each ``h``, shape ``(N, m)``."""
+        return F.linear(self._scaled(h), ready).float() + self.factor * log_prior
 
     def pairs(self, h: Tensor, items: Tensor, log_prior: Tensor) -> Tensor:
         """Return the score of one item for each ``h``, both ``(N, d)``; shape ``(N,)``."""
-        h, items = self._scaled(h, items)
-        return (h * items).sum(dim=-1).float() + self.factor * log_prior
+        return (self._scaled(h) * self.ready(items)).sum(dim=-1).float() + self.factor * log_prior
+
+    def _scaled(self, h: Tensor) -> Tensor:
+        return F.normalize(h.float(), dim=-1) * self.log_scale.exp() if self.cosine else h
 
     def own(self, inputs: Tensor, days: Tensor, window: Tensor, step: Tensor) -> Tensor | float:
         """Return what having had it before adds to each item's score, shape ``(N, n)``; 0 where nobody comes back."""
@@ -92,8 +101,8 @@ class Network(nn.Module):
         held, weight = (values.view(b, length, length) for values in self.again(inputs, days, window, step))
         added, last = gathered(inputs, weight)
         row = inputs.clamp(min=0)
-        h, mine = self._scaled(h, items[row])
-        scores = (h @ mine.transpose(1, 2)).float() + self.factor * self.log_prior[row][:, None] + added
+        mine = self.ready(items[row])
+        scores = (self._scaled(h) @ mine.transpose(1, 2)).float() + self.factor * self.log_prior[row][:, None] + added
         return held, weight, scores.masked_fill(~last, -1e9)
 
     def weighed(self, h: Tensor, items: Tensor) -> Tensor:
@@ -103,11 +112,6 @@ class Network(nn.Module):
         items = items * math.sqrt(items.shape[-1])  # entries of about 1
         result: Tensor = self.evidence(torch.cat([h * items, items], dim=-1)).float()[:, 0]
         return result
-
-    def _scaled(self, h: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.cosine:
-            return h, items
-        return F.normalize(h.float(), dim=-1) * self.log_scale.exp(), F.normalize(items.float(), dim=-1)
 
 
 class Residual(nn.Module):
