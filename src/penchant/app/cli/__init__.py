@@ -10,17 +10,17 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from penchant.app.cli import collect, demo, evaluate, interest, process, profile, recommend, serve
+from penchant.app.cli import collect, demo, evaluate, interest, mcp, process, profile, recommend, serve
 from penchant.app.cli.output import talk
 from penchant.errors import PenchantError
 
 
 class InOrder(TyperGroup):
-    """Lists the commands in the order of the six rooms, then the server and the demonstration."""
+    """Lists the commands in the order of the six rooms, then the servers and the demonstration."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names of the commands in the order of the help text."""
-        return ["collect", "process", "profile", "interest", "recommend", "evaluate", "serve", "demo"]
+        return ["collect", "process", "profile", "interest", "recommend", "evaluate", "serve", "mcp", "demo"]
 
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.add_typer(interest.app, name="interest")
 app.add_typer(recommend.app, name="recommend")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(serve.app, name="serve")
+app.command(name="mcp")(mcp.mcp)
 app.command(name="demo")(demo.demo)
 
 
