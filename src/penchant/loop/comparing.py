@@ -60,6 +60,7 @@ def compare(evaluation: Evaluation, plan: RankingPlan) -> Report:
         bench = Bench(evaluation, engine, parted)
         bench.learn()
         asked = _questions(bench, plan)
+        del bench.batch
         auto = engine.recommender.seen_allowed
         rules = Rules({"auto": [auto], "allow": [True], "exclude": [False], "both": [auto, not auto]}[plan.seen])
         later = parted.part(True).sort("at_us", maintain_order=True) if plan.protocol == "replay" else None
