@@ -25,6 +25,8 @@ SMOOTHING = 10.0
 """Events that the population counts for when the features compare a user with it."""
 LEAST_SPOKEN, MOST_SPOKEN = -5.0, 10.0
 """What speaks for a change is told apart within these logarithms of odds."""
+MOST_SURPRISE = 20.0
+"""More nats than this say no more."""
 TREND_SMOOTHING = 20.0
 """Events that the slow population counts for when a fast one is compared with it."""
 
@@ -136,8 +138,8 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     with everybody, and against the user's gap between active days; the gaps themselves, on how many days the topic was
     touched; what is known of the topic as such; how much more often everybody turns to it of late; how far the user's
     other topics speak for it; its share in what challenges the regime in force and in the earlier regime that may have
-    returned, over the population's; and of the user as such how much is known, how active it is, and what speaks for
-    a change and for a return.
+    returned, over the population's; and of the user as such how much is known, how active it is, what speaks for a change
+    and for a return, and how much better the population tells what the user did of late than the user's own past does.
     """
     state = seen.state
     n, n_views = seen.number.size, seen.views.shape[1]
@@ -164,7 +166,7 @@ def feature_matrix(seen: Gathered, mixture: FloatArray, facts: TopicFacts) -> Fl
     away = seen.at / DAY_S - user[TODAY] if np.isfinite(user[TODAY]) else LONGEST_DAYS
     log_away = np.log(min(max(away, 0.0), LONGEST_DAYS) + SHORTEST_DAYS)
     regimes, spoken = _regimes(seen)
-    same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known), *spoken]
+    same = [log_away, pause, log_away - pause, np.log1p(visits), *np.log1p(known), *spoken, *_surprise(seen)]
     columns = np.concatenate(
         [
             lift,
@@ -223,3 +225,21 @@ def _regimes(seen: Gathered) -> tuple[FloatArray, list[float]]:
         float(np.clip(spoken, LEAST_SPOKEN, MOST_SPOKEN)),
         float(np.log1p(parts[0].sum())),
     ]
+
+
+def _surprise(seen: Gathered) -> list[float]:
+    """Return, for each view but the slowest, how much better the population tells it than the user's own past.
+
+    Per view the sum of ``e(c) log q(c) / p(c)`` over topics, ``p`` being the user's older evidence shrunk to the
+    population ``q``, and the same an event. A user who is the same is told better by the own past, one who has changed by
+    the population: that shows many events before the new taste itself does.
+    """
+    told: list[float] = []
+    prior, whole = seen.prior[seen.place], seen.full[:, -1]
+    for view in range(seen.full.shape[1] - 1):
+        late = seen.full[:, view]
+        old = np.maximum(0.0, whole - late)
+        p = (old + SMOOTHING * prior) / (old.sum() + SMOOTHING)
+        gain, events = float(late @ np.log(prior / p)), float(late.sum())
+        told += [float(np.clip(gain, -MOST_SURPRISE, MOST_SURPRISE)), gain / (events + 1.0)]
+    return told

@@ -30,7 +30,7 @@ MAX_CELLS = 2_600_000
 MAX_MOMENTS = 8_000
 MIN_MOMENTS = 300
 """With fewer the mixture is left as it is."""
-HIDDEN = 24
+HIDDEN = 32
 EPOCHS = 12
 MAX_SAMPLE = 400_000
 """Rows whose mean and spread stand for all."""
@@ -38,7 +38,7 @@ STEP = 64
 """Moments a training step."""
 WORTH = 0.0005
 """Nats an event that a correction must gain on users it was not trained on."""
-CHANGED = 0.25
+CHANGED = 0.4
 """Share of the users asked whose interests are made to change."""
 MAX_VALUES = 100
 """A circumstance with more values is no season."""
