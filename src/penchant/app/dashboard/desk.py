@@ -111,13 +111,18 @@ class Desk:
             "legend": {"type": "scroll", "top": 4, "icon": "roundRect"},
             "textStyle": {"fontFamily": "Roboto, sans-serif"},
         }
-        drawn = ui.echart(base | options).classes("w-full").style(f"height:{height}")
+        for name in ("xAxis", "yAxis"):
+            if name in options:
+                options[name] = {"splitLine": {"lineStyle": {"color": "rgba(128,128,128,.25)"}}} | options[name]
+        # As SVG, whose letters take the colour of the page, light or dark.
+        drawn = ui.echart(base | options, renderer="svg").classes("w-full penchant-chart").style(f"height:{height}")
         return drawn.props(f'role=img aria-label="{_attr(label)}"')
 
-    def button(self, key: str, act: Callable[..., Any], *, of: str = "", colour: str = "primary") -> ui.button:
+    def button(self, key: str, act: Callable[..., Any] | None, *, of: str = "", danger: bool = False) -> ui.button:
         """Show a button; ``of`` tells a screen reader what it acts on, where many have the same words."""
         words = self.word(key)
-        one = ui.button(words, on_click=act, color=None).props(f"flat dense no-caps text-color={colour}")
+        one = ui.button(words, on_click=act, color=None).props("flat dense no-caps")
+        one.classes("penchant-danger" if danger else "penchant-act")
         return one.props(f'aria-label="{_attr(f"{words}: {of}")}"') if of else one
 
 

@@ -38,13 +38,15 @@ async def build(desk: Desk) -> None:
             return
         show_report(desk, view, report)
 
-    ui.upload(
-        label=desk.word("choose_file"),
+    upload = ui.upload(
         on_upload=load,
         on_rejected=lambda: ui.notify(desk.word("too_large"), type="negative"),
         auto_upload=True,
         max_file_size=MAX_REPORT,
-    ).props(f'accept=.json flat bordered aria-label="{desk.word("choose_file")}"').classes("max-w-md")
+    )
+    # Quasar's own box has no words for screen readers; it stays out of sight behind a button.
+    upload.props("accept=.json").classes("hidden")
+    desk.button("choose_file", None).on("click", js_handler=f"() => getElement({upload.id}).pickFiles()")
     view.move(target_index=-1)
 
 

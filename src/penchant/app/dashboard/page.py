@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import ValueChangeEventArguments
 from starlette.requests import Request
 
@@ -69,11 +70,11 @@ class Page:
         ui.add_head_html(f"<script>document.documentElement.lang = '{self._language}'</script>")
         ui.dark_mode({"dark": True, "light": False}.get(self._asked.get("theme", "")))
         ui.colors(primary="#0063a0")
-        with ui.header().classes("items-center gap-4 px-4 py-2 bg-primary"):
-            ui.label("penchant").classes("text-xl font-medium")
+        with ui.header().classes("items-center gap-4 px-4 py-2").style("background:#005a92"):
+            TextElement(tag="h1", text="penchant").classes("text-xl font-medium")
             ui.space()
             self._settings()
-        with ui.element("main").classes("w-full max-w-6xl mx-auto px-2"):
+        with ui.element("div").classes("w-full max-w-6xl mx-auto px-2"):
             self._user_picker()
             with ui.tabs().props("dense no-caps inline-label outside-arrows mobile-arrows align=left") as self._tabs:
                 for room in ROOMS:

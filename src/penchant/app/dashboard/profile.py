@@ -44,7 +44,7 @@ async def build(desk: Desk) -> None:
     consent_table(desk, user_id, consents)
     desk.headline("forget")
     desk.text("forget_means")
-    desk.button("forget_user", lambda: forget_dialog(desk, user_id), of=user_id, colour="negative")
+    desk.button("forget_user", lambda: forget_dialog(desk, user_id), of=user_id, danger=True)
 
 
 async def offer_users(desk: Desk) -> None:
@@ -157,4 +157,4 @@ def forget_dialog(desk: Desk, user_id: str) -> None:
 
         with ui.row().classes("w-full justify-end"):
             desk.button("cancel", dialog.close)
-            desk.button("forget_now", forget, colour="negative")
+            desk.button("forget_now", forget, danger=True)

@@ -253,7 +253,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "A file that penchant evaluate wrote with --json. It is shown here and kept nowhere.",
         "penchant evaluate 用 --json 写出的文件。只在这里显示，不保存。",
     ),
-    "choose_file": ("Report (JSON)", "报告（JSON）"),
+    "choose_file": ("Choose a file …", "选择文件……"),
     "too_large": ("The file is too large or no JSON.", "文件太大或不是 JSON。"),
     "report_of": ("Report on {data}", "关于 {data} 的报告"),
     "how": ("How it was measured", "测量方法"),
