@@ -63,7 +63,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_every_format_is_known_and_an_unknown_one_lists_them() -> None:
     assert set(READERS) >= {"csv", "jsonl", "parquet"}
-    with pytest.raises(UnknownNameError, match="no file format named .xls.; known: .*csv.*jsonl.*parquet"):
+    with pytest.raises(UnknownNameError, match=r"no file format named .xls.; known: .*csv.*jsonl.*parquet"):
         READERS["xls"]
 
 

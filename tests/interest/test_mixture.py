@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from penchant.interest.mixture import EDGES, MIN_ROWS, STRENGTHS, best_strength, fit_mixture, view_probability
-from penchant.interest.prequential import RECENT, TopicEvidence
 from penchant.interest.parameters import TrackerParameters
+from penchant.interest.prequential import RECENT, TopicEvidence
 
 N_TOPICS = 30
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from penchant.clock import DAY_S
-from penchant.interest.prequential import RECENT, collect_evidence, moments
 from penchant.interest.parameters import TrackerConfig, TrackerParameters
+from penchant.interest.prequential import RECENT, collect_evidence, moments
 from penchant.interest.tracker import Tracker
 from penchant.testing import as_rows, toy_log
 from penchant.testing.learner_contract import Folding

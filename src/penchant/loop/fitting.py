@@ -18,8 +18,8 @@ from penchant.domain.batch import EventBatch
 from penchant.domain.event import TYPE_CODE
 from penchant.domain.interactions import Interactions
 from penchant.domain.item_model import ItemTraining
-from penchant.domain.progress import Progress, silent
 from penchant.domain.packing import pack
+from penchant.domain.progress import Progress, silent
 from penchant.errors import UnknownNameError
 from penchant.interest.learning import Circumstance, fit_tracker
 from penchant.interest.parameters import TrackerParameters

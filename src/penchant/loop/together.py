@@ -55,8 +55,7 @@ def take_together(
     for i in np.flatnonzero(position < 0).tolist():
         refusals[owners[i]].append(Refusal(places[order[i]], NO_CONSENT, ""))
     given, new, behind = (
-        np.bincount(owners[chosen], minlength=len(groups)).tolist()
-        for chosen in (position >= 0, position > 0, late)
+        np.bincount(owners[chosen], minlength=len(groups)).tolist() for chosen in (position >= 0, position > 0, late)
     )
     return [
         receipt_of(new[number], given[number] - new[number], behind[number], refusals[number])

@@ -110,7 +110,8 @@ class Pipeline:
         source = self.source(strategy)
         if strategy in self._models and not getattr(source, "fitted", True):
             raise NotFittedError(
-                f"the model {strategy!r} has not been fitted; call engine.fit([{strategy!r}]), or penchant interest fit {strategy}"
+                f"the model {strategy!r} has not been fitted; call engine.fit([{strategy!r}]), or "
+                f"penchant interest fit {strategy}"
             )
         ranked = source.candidates(query, max(self.config.pool, query.n))
         own = {strategy: dict(zip(ranked.item.tolist(), ranked.score.tolist(), strict=True))}

@@ -53,7 +53,10 @@ def a_bit_of_everything(n: int = 400, n_topics: int = 6, seed: int = 0) -> list[
         elif rng.random() < 0.2:
             payload = {"text": "words", "context": {"source": "contract"}}
         if kind == "consent":
-            payload = {"purpose": PURPOSES[i % len(PURPOSES)], "context": {"source": f"source-{i % 3}"} if i % 2 else {}}
+            payload = {
+                "purpose": PURPOSES[i % len(PURPOSES)],
+                "context": {"source": f"source-{i % 3}"} if i % 2 else {},
+            }
         has_item = kind in ITEM_REQUIRED or rng.random() < 0.5
         rows.append(
             Row(
