@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-pytest.importorskip("mcp")
-
 from mcp import Client
 
 from penchant.app.mcp.server import create_server

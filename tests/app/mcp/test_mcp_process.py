@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from penchant import Engine
 from penchant.app.cli import app
-from penchant.errors import ConfigError
+from penchant.errors import ConfigError, NotInstalledError
 
 WAIT_S = 30
 COMMAND = [sys.executable, "-c", "from penchant.app.cli import main; main()", "mcp"]
@@ -133,6 +133,12 @@ def test_over_http_with_the_official_client(started):
     asyncio.run(talk())
     process.send_signal(signal.SIGTERM)
     assert process.wait(WAIT_S) == 0
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with pytest.raises(NotInstalledError, match=r"pip install 'penchant\[mcp\]'"):
+        CliRunner().invoke(app, ["mcp"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,17 @@ def test_what_is_recorded_is_known_at_once_and_once(agent_of, engine):
     assert stated == {"coffee": (0.5, False), "tea": (None, True)}
 
 
-def test_nothing_is_erased_without_confirmation(agent, toy_engine):
+def test_nothing_is_erased_without_confirmation(agent, toy_engine, caplog):
     before = toy_engine.log.count()
+    caplog.set_level("INFO", logger="penchant.server")
     assert "confirm=true" in agent.refused("forget", user_id="user-0")
     assert "confirm=true" in agent.refused("forget", user_id="user-0", confirm=False)
     assert toy_engine.log.count() == before
     receipt = agent.call("forget", user_id="user-0", confirm=True)
     assert receipt["erased"] == 40
+    (line,) = [record for record in caplog.records if record.message == "audit"]
+    assert (line.action, line.events, line.key) == ("forget", 40, "local")
+    assert "user-0" not in str(vars(line))
     assert not agent.call("profile_summary", user_id="user-0")["known"]
 
 
@@ -160,6 +164,25 @@ def test_a_log_that_is_gone_is_told_without_its_name(agent_of, open_engine, sqli
     assert said.startswith("the event log cannot be read or written now")
     assert "log.db" not in words_of(StorageError(f"cannot write {sqlite_url}"))
     assert words_of(RuntimeError("secret")) is None
+
+
+def test_what_another_process_writes_to_the_file_is_known_at_once(agent_of, open_engine, sqlite_url):
+    agent, other = agent_of(open_engine(sqlite_url)), open_engine(sqlite_url)
+    assert agent.call("interests", user_id="ann")["interests"] == []
+    other.ingest({"type": "like", "user_id": "ann", "item_id": "t1", "topics": ["tea"]})
+    assert agent.call("interests", user_id="ann")["interests"][0]["topic"] == "tea"
+    assert [one["item_id"] for one in agent.call("recommend", user_id="bob")["recommendations"]] == ["t1"]
+    agent.call("record_event", user_id="ann", type="like", item_id="t2", topics=["coffee"])
+    other.forget("ann")
+    assert agent.call("interests", user_id="ann")["interests"] == []
+
+
+@pytest.mark.postgres
+def test_where_another_process_owns_the_log_it_says_so(agent_of, open_engine, postgres_url):
+    open_engine(postgres_url).ingest({"type": "like", "user_id": "ann", "item_id": "t1", "topics": ["tea"]})
+    agent = agent_of(open_engine(postgres_url))
+    assert agent.call("interests", user_id="ann")["interests"][0]["topic"] == "tea"
+    assert agent.refused("record_event", user_id="ann", type="like", item_id="t1").startswith("another process writes")
 
 
 def test_a_caller_does_what_its_roles_allow_to_its_user(toy_engine, agent_of):

@@ -26,8 +26,8 @@ def mcp(
     role: Annotated[
         list[str] | None,
         typer.Option(
-            help="What the agent may do: ingest, read, recommend or admin (all, and forget); may be repeated; "
-            "default: admin; without --http, where keys say it."
+            help="What the agent may do: ingest, read, recommend or admin; may be repeated; default: admin, which is "
+            "everything; without --http."
         ),
     ] = None,
     http: Annotated[bool, typer.Option("--http", help="Answer over HTTP, not on standard input and output.")] = False,

@@ -16,7 +16,6 @@ from penchant.app.mcp.server import create_server, set_up_logs
 from penchant.app.server.config import ServerConfig
 from penchant.app.server.guard import Guard
 from penchant.app.server.keys import Caller, KeyStore
-from penchant.app.server.logs import set_up
 from penchant.app.server.run import BACKLOG, CONNECTIONS, STOP_S, _listen, _shown
 from penchant.app.server.service import Service
 from penchant.engine import Engine
@@ -84,7 +83,6 @@ def run_http(engine: Engine, config: ServerConfig, tell: Callable[[str], None] =
             f"{config.host} can be reached from other machines, and {config.keys} has no key; "
             "make one: penchant serve key add --role admin"
         )
-    set_up()
     set_up_logs()
     listening = _listen(config)
     tell(f"http://{_shown(listening)}{PATH}")

@@ -18,9 +18,9 @@ from penchant import __version__
 from penchant.app.mcp.asking import Id
 from penchant.app.mcp.tools import NotAllowedError, Tools
 from penchant.app.server.keys import EVERYBODY, Caller
-from penchant.app.server.logs import Lines
+from penchant.app.server.logs import Lines, set_up
 from penchant.engine import Engine
-from penchant.errors import PenchantError, StorageError
+from penchant.errors import LogLockedError, PenchantError, StorageError
 
 RESOURCE = "penchant://users/{user_id}/interests"
 INSTRUCTIONS = (
@@ -38,15 +38,20 @@ _ID: TypeAdapter[str] = TypeAdapter(Id)
 class Server(MCPServer[Any]):
     """The protocol's server, which tells agents what was wrong in our words, and nothing of what went on inside."""
 
+    def __init__(self, name: str, **more: Any) -> None:
+        super().__init__(name, **more)
+        self._arguments: dict[str, tuple[str, ...]] = {}  # tool -> what it may be given; once it has been asked
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool; arguments that it does not have are refused, not passed over."""
-        for tool in await self.list_tools():
-            known = tool.input_schema["properties"]
-            wrong = [given for given in arguments if given not in known]
-            if tool.name == name and wrong:
-                raise ToolError(f"{name} has no argument {wrong[0][:40]!r}; known: {', '.join(known)}")
+        if not self._arguments:
+            self._arguments = {tool.name: tuple(tool.input_schema["properties"]) for tool in await self.list_tools()}
+        known = self._arguments.get(name, ())
+        wrong = [given for given in arguments if given not in known]
+        if known and wrong:
+            raise ToolError(f"{name} has no argument {wrong[0][:40]!r}; known: {', '.join(known)}")
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -71,6 +76,8 @@ class Server(MCPServer[Any]):
 
 def words_of(error: BaseException | None) -> str | None:
     """Return what a caller is told of an error; None for one that nobody has foreseen."""
+    if isinstance(error, LogLockedError):
+        return "another process writes to this log; here it can only be read"
     if isinstance(error, StorageError):
         # Its message names files and hosts.
         return "the event log cannot be read or written now; nothing was taken; try again"
@@ -130,7 +137,8 @@ def _told(tool: Callable[..., Any]) -> str:
 
 
 def set_up_logs() -> None:
-    """Send what the protocol's library has to say to stderr, without what callers sent."""
+    """Send our lines, and what the protocol's library has to say, to stderr, without what callers sent."""
+    set_up()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logger = logging.getLogger("mcp")

@@ -66,7 +66,7 @@ ENGLISH = Words(
         "post": "posted",
         "play": "played",
         "survey": "answered",
-        "statement": "said",
+        "statement": "stated",
         "impression": "was shown",
         "consent": "spoke on consent",
         "user": "was described",

@@ -11,6 +11,7 @@ from penchant.app.mcp import answers
 from penchant.app.mcp.asking import At, Deed, Happened, Id, ItemId, Language, Level, N, Topic, Topics, UserId
 from penchant.app.mcp.summary import summary
 from penchant.app.server.keys import Caller
+from penchant.app.server.logs import LOG
 from penchant.clock import from_s
 from penchant.domain.event import Receipt
 from penchant.domain.statements import StatementScope
@@ -134,20 +135,26 @@ class Tools:
         ] = False,
     ) -> answers.Forgotten:
         """Erase everything known of a user, for good: events, states, statements. Ask the user first."""
-        self._admit(ctx, "admin", user_id)
+        caller = self._admit(ctx, "admin", user_id)
         if not confirm:
             raise NotAllowedError("nothing was erased: it cannot be undone; ask the user, then give confirm=true")
         erased = self._engine.forget(user_id)
+        # As over the HTTP API: that somebody was erased and by which key, not who.
+        LOG.info("audit", extra={"action": "forget", "events": erased, "key": caller.id})
         return answers.Forgotten(user_id=user_id, erased=erased, at=from_s(self._engine.now()))
 
-    def _admit(self, ctx: Asked, role: Literal["read", "recommend", "ingest", "admin"], user_id: str) -> None:
-        """Let the caller pass, or raise ``NotAllowedError``."""
+    def _admit(self, ctx: Asked, role: Literal["read", "recommend", "ingest", "admin"], user_id: str) -> Caller:
+        """Return the caller, who may pass, or raise ``NotAllowedError``."""
         request = ctx.request_context.request
         caller: Caller = self._caller if request is None else request.scope["penchant.caller"]
         if not caller.may(role):
             raise NotAllowedError(f"this needs the role {role!r}")
         if caller.user_id is not None and caller.user_id != user_id:
             raise NotAllowedError("this caller is confined to another user")
+        if role in ("read", "recommend"):
+            # penchant serve may write to the same file: what it took since is known here too.
+            self._engine.ledger.catch_up()
+        return caller
 
 
 def _recorded(receipt: Receipt) -> answers.Recorded:
