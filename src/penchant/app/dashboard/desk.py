@@ -28,6 +28,8 @@ class Desk:
         self.engine = service.engine
         self.word = word
         self.user_id: str | None = None
+        self.at: str | None = None
+        """The moment that is asked about; None for now."""
         self.show: Callable[[], Awaitable[None]] = _nothing
         """Draws the tab in view again."""
         self.choose: Callable[[str], Awaitable[None]] = _no_one

@@ -11,7 +11,7 @@ from nicegui import ui
 
 from penchant.app.dashboard.desk import Cell, Desk
 from penchant.app.dashboard.profile import offer_users
-from penchant.clock import from_s
+from penchant.clock import from_s, to_s
 from penchant.domain.event import Receipt
 from penchant.domain.interests import Interest
 from penchant.engine import Engine
@@ -19,7 +19,7 @@ from penchant.engine import Engine
 SHOWN = 15
 """Interests in the table."""
 MOMENTS = 12
-"""Moments of the chart, evenly from the user's first event until now."""
+"""Moments of the chart, evenly from the user's first event until the last."""
 LINES = 6
 """Topics of the chart; all others are one more."""
 
@@ -45,8 +45,8 @@ async def build(desk: Desk) -> None:
     if user_id is None:
         await offer_users(desk)
         return
-    interests = await desk.ask(desk.engine.interests, user_id, SHOWN)
-    course = await desk.ask(course_of, desk.engine, user_id)
+    interests = await desk.ask(desk.engine.interests, user_id, SHOWN, desk.at)
+    course = await desk.ask(course_of, desk.engine, user_id, desk.at)
     if interests is None or course is None:
         return
     desk.headline("interests_of", user=user_id)
@@ -58,13 +58,13 @@ async def build(desk: Desk) -> None:
     _say(desk, user_id)
 
 
-def course_of(engine: Engine, user_id: str) -> Course:
-    """Return how a user's interests went from the first event until now."""
-    profile = engine.profile(user_id, n=1)
-    first, now = profile.behaviour.first_at, profile.at
-    if first is None:
+def course_of(engine: Engine, user_id: str, at: str | None = None) -> Course:
+    """Return how a user's interests went from the first event until a day after the last one, ``at`` at the latest."""
+    profile = engine.profile(user_id, at, 1)
+    first, last = profile.behaviour.first_at, profile.behaviour.last_at
+    if first is None or last is None:
         return Course([], {}, [])
-    step = (max(now, profile.behaviour.last_at or now) - first) / MOMENTS
+    step = (max(last, min(profile.at, last + timedelta(days=1))) - first) / MOMENTS
     moments = [first + step * (i + 1) for i in range(MOMENTS)]
     readings = [{one.topic: one.probability for one in engine.interests(user_id, 1000, at)} for at in moments]
     totals: dict[str, float] = {}
@@ -73,8 +73,8 @@ def course_of(engine: Engine, user_id: str) -> Course:
             totals[topic] = totals.get(topic, 0.0) + chance
     order = sorted(totals, key=lambda topic: -totals[topic])
     shares = {topic: [reading.get(topic, 0.0) for reading in readings] for topic in order}
-    state = engine.ledger.states.get("tracker", user_id)
-    changes = [] if state is None else [from_s(float(at)) for at in engine.tracker.changes(state)]
+    state = engine.ledger.state_at("tracker", user_id, to_s(profile.at))
+    changes = [from_s(float(moment)) for moment in engine.tracker.changes(state)]
     return Course(moments, shares, changes)
 
 

@@ -35,13 +35,18 @@ MATCHES = 8
 def mount(app: FastAPI, service: Service) -> None:
     """Put the dashboard under ``/dashboard`` of an application; one application of a process can have it."""
     sessions = Sessions(service)
+    register(service, sessions)
+    ui.run_with(app, mount_path=PATH, title="penchant", dark=None, show_welcome_message=False)
+    app.add_middleware(Door, service=service, sessions=sessions)
+
+
+def register(service: Service, sessions: Sessions) -> None:
+    """Make the page known to NiceGUI."""
 
     async def home(request: Request) -> None:
         Page(service, sessions, request).draw()
 
     ui.page("/", title="penchant")(home)
-    ui.run_with(app, mount_path=PATH, title="penchant", dark=None, show_welcome_message=False)
-    app.add_middleware(Door, service=service, sessions=sessions)
 
 
 class Page:
@@ -60,6 +65,7 @@ class Page:
         self.desk.show, self.desk.choose = self._show, self._choose
         self.desk.room = self._asked["tab"] if self._asked.get("tab") in ROOMS else "collect"
         self.desk.user_id = self._asked.get("user") or None
+        self.desk.at = self._asked.get("at") or None
         self._drawing = asyncio.Lock()
 
     def draw(self) -> None:
@@ -104,7 +110,7 @@ class Page:
         )
 
     def _address(self, **change: str) -> str:
-        now = {"tab": self.desk.room, "user": self.desk.user_id or "", "lang": self._language}
+        now = {"tab": self.desk.room, "user": self.desk.user_id or "", "at": self.desk.at or "", "lang": self._language}
         kept = {"theme": self._asked.get("theme", "")}
         return urlencode({name: value for name, value in (now | kept | change).items() if value})
 
@@ -117,7 +123,14 @@ class Page:
                 word("user"), value=self.desk.user_id or "", placeholder=word("user_hint"), on_change=self._typed
             ).props("dense outlined clearable maxlength=256")
             self._name.on("keydown.enter", lambda: self._choose(self._name.value or ""))
+            self._moment = ui.input(word("as_of"), value=self.desk.at or "", placeholder=word("as_of_hint"))
+            self._moment.props("dense outlined clearable maxlength=64")
+            self._moment.on("keydown.enter", self._travel).on("clear", self._travel)
             self._matches = ui.row().classes("gap-1").props("role=group aria-live=polite")
+
+    async def _travel(self) -> None:
+        self.desk.at = (self._moment.value or "").strip() or None
+        await self._show()
 
     async def _typed(self, _: ValueChangeEventArguments[Any]) -> None:
         typed = self._name.value or ""

@@ -27,7 +27,7 @@ async def build(desk: Desk) -> None:
     if user_id is None:
         await offer_users(desk)
         return
-    profile = await desk.ask(desk.engine.profile, user_id)
+    profile = await desk.ask(desk.engine.profile, user_id, desk.at)
     consents = await desk.ask(desk.engine.consents, user_id)
     said = await desk.ask(statements, desk.engine, user_id)
     if profile is None or consents is None or said is None:

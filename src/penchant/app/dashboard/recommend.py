@@ -27,6 +27,7 @@ class Question:
     context: str = ""
     filter: str = ""
     strategy: str = ""
+    at: str | None = None
 
 
 async def build(desk: Desk) -> None:
@@ -35,7 +36,7 @@ async def build(desk: Desk) -> None:
     if user_id is None:
         await offer_users(desk)
         return
-    slate = await desk.ask(ask_for, desk.engine, user_id, Question())
+    slate = await desk.ask(ask_for, desk.engine, user_id, Question(at=desk.at))
     if slate is None:
         return
     other = _WhatIf(desk, user_id, slate)
@@ -60,7 +61,7 @@ def ask_for(engine: Engine, user_id: str, asked: Question) -> list[Recommendatio
         if not isinstance(context, Mapping):
             raise ConfigError('the context is no JSON object; give one such as {"device": "phone"}')
     return engine.recommend(
-        user_id, N, None, context, asked.exclude, asked.strategy or None, filter=asked.filter.strip() or None
+        user_id, N, asked.at, context, asked.exclude, asked.strategy or None, filter=asked.filter.strip() or None
     )
 
 
@@ -102,7 +103,7 @@ def _why_not(desk: Desk, user_id: str) -> None:
         async def explain() -> None:
             if not item.value:
                 return
-            found = await desk.ask(desk.engine.explain, user_id, item.value.strip())
+            found = await desk.ask(desk.engine.explain, user_id, item.value.strip(), desk.at)
             if found is not None:
                 view.clear()
                 with view:
@@ -159,7 +160,11 @@ class _WhatIf:
     async def _ask(self) -> None:
         desk = self._desk
         asked = Question(
-            self._named(), self._context.value or "", self._filter.value or "", (self._strategy.value or "").strip()
+            self._named(),
+            self._context.value or "",
+            self._filter.value or "",
+            (self._strategy.value or "").strip(),
+            desk.at,
         )
         slate = await desk.ask(ask_for, desk.engine, self._user_id, asked)
         if slate is None:

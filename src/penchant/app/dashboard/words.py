@@ -46,6 +46,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "light": ("Light", "浅色"),
     "user": ("User", "用户"),
     "user_hint": ("type an id", "输入用户 id"),
+    "as_of": ("As of", "截至"),
+    "as_of_hint": ("now; or 2026-03-01", "现在；或 2026-03-01"),
     "look_at": ("Look at", "查看"),
     "choose_user": ("Choose a user above.", "请在上方选择一个用户。"),
     "wait": ("Loading", "加载中"),
