@@ -53,7 +53,7 @@ class Door:
             if caller is None or not _same_origin(connection) or not self._here(connection):
                 await send({"type": "websocket.close", "code": 1008})
                 return
-        elif scope["path"] != PATH + "/" or caller is None:
+        else:
             answer = await self._answer(Request(scope, receive), caller)
             if answer is not None:
                 await answer(scope, receive, _framed(send))

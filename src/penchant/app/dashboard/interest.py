@@ -252,7 +252,7 @@ def _options(desk: Desk, course: Course, shown: dict[str, list[float]]) -> dict[
         "symbol": "none",
         "silent": True,
         "lineStyle": {"type": "dashed", "width": 2, "color": "#888"},
-        "label": {"formatter": desk.word("change_mark"), "color": "#888"},
+        "label": {"show": False},
         "data": marks,
     }
     return {

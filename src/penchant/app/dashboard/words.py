@@ -201,7 +201,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "over_time": ("Interests over time", "兴趣随时间的变化"),
     "changes": ("The user changed: {when} (dashed lines).", "用户发生变化：{when}（虚线）。"),
     "no_changes": ("No change of the user was detected.", "没有检测到用户的变化。"),
-    "change_mark": ("change", "变化"),
     # recommend
     "list": ("The list now", "当前列表"),
     "score": ("score", "得分"),
