@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from penchant.app.server.config import ServerConfig
 from penchant.collect.pages import PagesConfig
 from penchant.collect.sources.gorse import GorseConfig
 from penchant.collect.sources.survey import SurveyConfig
@@ -17,6 +18,8 @@ from penchant.collect.sources.weblog import WebLogConfig
 from penchant.config import Settings
 from penchant.domain.rules import BusinessRulesConfig
 from penchant.interest.models import MODELS
+from penchant.interest.models.classical import ClassicalConfig
+from penchant.interest.models.sequence.config import AttentionConfig, SequenceConfig
 from penchant.interest.statements import StatementsConfig
 from penchant.interest.tracker import TrackerConfig
 from penchant.process.augment import AugmentConfig
@@ -52,6 +55,11 @@ def in_code_only() -> Iterator[tuple[str, type[BaseModel]]]:
         if config is not None and config not in seen:
             seen.add(config)
             yield config.__name__.removesuffix("Config"), config
+    # What several models have in common; each adds its own above.
+    yield "every sequence model", SequenceConfig
+    yield "every sequence model that attends", AttentionConfig
+    yield "svm, tree, forest, boosting", ClassicalConfig
+    yield "penchant.app.server", ServerConfig
     yield "Augment", AugmentConfig
     yield "Feedback", FeedbackConfig
     # What a mapping says under read.options, by format.
@@ -62,11 +70,18 @@ def in_code_only() -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def rows(config: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield ``(name, type, default, meaning)`` of every field, in the order of the class."""
+    """Yield ``(name, type, default, meaning)`` of every field, those of the classes it is made from first."""
+    defaults = config().model_dump(mode="json")
+    found: dict[str, tuple[str, str, str, str]] = {}
+    for part in reversed([one for one in config.__mro__ if issubclass(one, BaseModel) and one is not BaseModel]):
+        found |= {row[0]: row for row in _own_rows(part, defaults)}
+    yield from found.values()
+
+
+def _own_rows(config: type[BaseModel], defaults: dict[str, object]) -> Iterator[tuple[str, str, str, str]]:
     body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
     if not isinstance(body, ast.ClassDef):
         raise TypeError(f"{config} is no class")
-    defaults = config().model_dump(mode="json")
     for field, after in zip(body.body, [*body.body[1:], None], strict=True):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue

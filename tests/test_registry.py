@@ -64,7 +64,7 @@ def test_the_table_given_is_not_the_table_kept():
 
 @pytest.mark.parametrize(
     ("registry", "count"),
-    [(LOGS, 3), (PROFILE, 9), (INTEREST, 1), (TOPIC_MODELS, 11), (SOURCES, 7), (RANKERS, 3), (RERANKERS, 7)],
+    [(LOGS, 3), (PROFILE, 10), (INTEREST, 1), (TOPIC_MODELS, 11), (SOURCES, 7), (RANKERS, 3), (RERANKERS, 7)],
     ids=["logs", "profile", "interest", "topic models", "sources", "rankers", "rerankers"],
 )
 def test_everything_registered_can_be_loaded(registry, count):

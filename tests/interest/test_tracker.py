@@ -153,7 +153,7 @@ def test_impressions_and_facts_are_no_evidence():
             [
                 {"type": "impression", "user_id": "ann", "item_id": "x", "topics": ["a"], "at": 0},
                 {"type": "user", "user_id": "ann", "topics": ["a"], "at": 0},
-                {"type": "consent", "user_id": "ann", "topics": ["a"], "at": 0},
+                {"type": "consent", "user_id": "ann", "topics": ["a"], "purpose": "share", "value": 1, "at": 0},
                 {"type": "item", "item_id": "x", "topics": ["a"], "at": 0},
             ]
         ),

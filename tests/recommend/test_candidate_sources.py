@@ -14,7 +14,7 @@ from penchant.testing import SourceContract
 
 def test_as_many_components_as_there_are_were_found():
     assert sorted(SOURCES) == ["interest", "like_minded", "new", "peers", "popular", "recent", "taste"]
-    assert sorted(RANKERS) == ["blend"]
+    assert sorted(RANKERS) == ["blend", "stack", "vote"]
     assert sorted(RERANKERS) == ["calibrate", "fair", "fatigue", "fresh", "mmr", "novelty", "spread"]
 
 

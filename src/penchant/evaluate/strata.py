@@ -19,7 +19,7 @@ def popularity_strata(count: FloatArray) -> Int32Array:
     """Return the place of each item in ``POPULARITY``, shape ``(I,)``; ties go to the lower number.
 
     >>> popularity_strata(np.array([1.0, 4.0, 0.0, 2.0, 2.0]))
-    array([2, 0, 3, 1, 1], dtype=int32)
+    array([2, 0, 3, 1, 2], dtype=int32)
     """
     strata = np.full(count.size, POPULARITY.index("new"), np.int32)
     order = np.argsort(-count, kind="stable")

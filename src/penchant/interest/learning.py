@@ -25,13 +25,13 @@ from penchant.interest.tracker import Tracker, TrackerState
 from penchant.math.arrays import Float16Array, Float32Array, FloatArray, IntArray
 from penchant.math.calendar import hour_of, weekday_of
 
-MAX_CELLS = 2_600_000
+MAX_CELLS = 1_600_000
 """Rows of features (moments times topics) to train on; what a laptop does in well under a minute."""
 MAX_MOMENTS = 8_000
 MIN_MOMENTS = 300
 """With fewer the mixture is left as it is."""
 HIDDEN = 32
-EPOCHS = 12
+EPOCHS = 10
 MAX_SAMPLE = 400_000
 """Rows whose mean and spread stand for all."""
 STEP = 64

@@ -36,26 +36,33 @@ class FeedbackConfig(BaseModel):
     dwell_long_s: float = Field(default=60.0, gt=0)
     """A stay of this length or more: 1; in between the value grows with the logarithm of the time."""
     dwell_weight: float = Field(default=0.5, ge=0)
+    """How much the length of a stay counts."""
     play_short: float = Field(default=0.2, ge=0, le=1)
     """A share completed below this speaks against the item: -0.5."""
     play_long: float = Field(default=0.8, ge=0, le=1)
     """This share or more: 1; in between linearly."""
     play_weight: float = Field(default=0.7, ge=0)
+    """How much the share completed counts."""
     repeat_gap_h: float = Field(default=12.0, gt=0)
     """The same deed (view, click, play, cart, purchase) on an item so many hours or more after the last one: 1."""
     repeat_weight: float = Field(default=0.6, ge=0)
+    """How much coming back to an item counts."""
     bounce_s: float = Field(default=5.0, gt=0)
     """Who looks at an item and is with another one within so many seconds came back quickly: -0.5."""
     bounce_weight: float = Field(default=0.2, ge=0)
+    """How much coming back from it quickly counts."""
     return_weight: float = Field(default=1.0, ge=0)
     """An item given back: -1."""
     abandon_days: float = Field(default=7.0, gt=0)
     """Put into the cart and not bought within so many days: -0.3."""
     abandon_weight: float = Field(default=0.2, ge=0)
+    """How much leaving it in the cart counts."""
     ignore_shown: int = Field(default=3, ge=1)
     """Shown so often and not taken up until ``ignore_h`` after the last time: -0.3."""
     ignore_h: float = Field(default=24.0, gt=0)
+    """Hours that an item shown may wait to be taken up."""
     ignore_weight: float = Field(default=0.3, ge=0)
+    """How much passing it over counts."""
 
     @model_validator(mode="after")
     def _check(self) -> FeedbackConfig:
