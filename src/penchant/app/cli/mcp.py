@@ -12,7 +12,7 @@ import typer
 
 from penchant.app.cli.options import SettingsFile, Url, open_engine, shown
 from penchant.app.cli.output import talk
-from penchant.app.cli.serve import DEFAULT_KEYS, KeyFile, _config
+from penchant.app.cli.serve import DEFAULT_KEYS, KeyFile, server_config
 from penchant.errors import ConfigError, NotInstalledError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def mcp(
     if http:
         if user is not None or role:
             raise typer.BadParameter("over HTTP the key says it: penchant serve key add", param_hint="--user, --role")
-        config = _config(host=host, port=port, keys=key_file, rate_per_s=rate, cache_users=0)
+        config = server_config(host=host, port=port, keys=key_file, rate_per_s=rate, cache_users=0)
         try:
             from penchant.app.mcp.http import run_http
         except ImportError as error:

@@ -49,7 +49,7 @@ def serve(
     """Answer over HTTP: by default on this machine only, from a SQLite file in this folder."""
     if context.invoked_subcommand is not None:
         return
-    config = _config(
+    config = server_config(
         host=host,
         port=port,
         keys=key_file,
@@ -79,7 +79,8 @@ def _tell(address: str, log: str, dashboard: bool) -> None:
         talk.print(f"dashboard: {address}/dashboard/", markup=False, soft_wrap=True)
 
 
-def _config(**given: Any) -> Any:
+def server_config(**given: Any) -> Any:
+    """Return a ``ServerConfig``; what is wrong with it is a ``ConfigError``."""
     from pydantic import ValidationError
 
     from penchant.app.server.config import ServerConfig

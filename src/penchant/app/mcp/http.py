@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,11 +13,10 @@ from starlette.routing import Route
 from penchant.app.mcp.server import create_server, set_up_logs
 from penchant.app.server.config import ServerConfig
 from penchant.app.server.guard import Guard
-from penchant.app.server.keys import Caller, KeyStore
-from penchant.app.server.run import BACKLOG, CONNECTIONS, STOP_S, _listen, _shown
+from penchant.app.server.keys import Caller
+from penchant.app.server.run import answer
 from penchant.app.server.service import Service
 from penchant.engine import Engine
-from penchant.errors import ConfigError, PenchantError
 
 PATH = "/mcp"
 NOBODY = Caller("nobody", frozenset())
@@ -53,19 +50,6 @@ def create_app(engine: Engine, config: ServerConfig) -> Starlette:
     return Starlette(routes=[route], middleware=[guard], lifespan=lifespan)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn would raise the signal again once it has stopped, and end the process before the log is closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
-
-
 def run_http(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lambda _: None) -> None:
     """Answer over HTTP until SIGINT or SIGTERM; then end what was begun, and return.
 
@@ -78,26 +62,9 @@ def run_http(engine: Engine, config: ServerConfig, tell: Callable[[str], None] =
         ConfigError: When it would listen beyond this machine without a key, or the address cannot be had.
         PenchantError: When it could not start.
     """
-    if not config.local and not KeyStore(config.keys).every():
-        raise ConfigError(
-            f"{config.host} can be reached from other machines, and {config.keys} has no key; "
-            "make one: penchant serve key add --role admin"
-        )
-    set_up_logs()
-    listening = _listen(config)
-    tell(f"http://{_shown(listening)}{PATH}")
-    server = _Server(
-        uvicorn.Config(
-            create_app(engine, config),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_S,
-            limit_concurrency=CONNECTIONS,
-            backlog=BACKLOG,
-            proxy_headers=False,
-        )
-    )
-    server.run(sockets=[listening])
-    if not server.started:
-        raise PenchantError("the server could not start; the line above says why")
+
+    def make_app() -> Starlette:
+        set_up_logs()
+        return create_app(engine, config)
+
+    answer(make_app, config, PATH, tell)

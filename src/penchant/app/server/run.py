@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from penchant.app.server.config import ServerConfig
 from penchant.app.server.keys import KeyStore
@@ -40,23 +41,45 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
         PenchantError: When it could not start.
     """
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401 - what is missing is said before anything else
 
         from penchant.app.server.app import create_app
     except ImportError as error:
         raise NotInstalledError(f"{error.name}, which the server needs,", "pip install 'penchant[server]'") from error
     from penchant.app.server.logs import set_up
 
+    def make_app() -> Any:
+        set_up()
+        sys.setswitchinterval(SWITCH_S)
+        return create_app(engine, config)
+
+    app = answer(make_app, config, "", tell)
+    return bool(app.state.service.tasks.running)
+
+
+def answer(make_app: Callable[[], Any], config: ServerConfig, path: str, tell: Callable[[str], None]) -> Any:
+    """Listen and answer until SIGINT or SIGTERM; then end what was begun, and return the application.
+
+    Args:
+        make_app: Returns the ASGI application; called once the address is taken.
+        config: Where to listen, and the keys.
+        path: Where the application answers, for what is told.
+        tell: Told the address once it is taken.
+
+    Raises:
+        ConfigError: When it would listen beyond this machine without a key, or the address cannot be had.
+        PenchantError: When it could not start.
+    """
+    import uvicorn
+
     if not config.local and not KeyStore(config.keys).every():
         raise ConfigError(
             f"{config.host} can be reached from other machines, and {config.keys} has no key; "
             "make one: penchant serve key add --role admin"
         )
-    set_up()
-    sys.setswitchinterval(SWITCH_S)
     listening = _listen(config)
-    tell(f"http://{_shown(listening)}")
-    app = create_app(engine, config)
+    tell(f"http://{_shown(listening)}{path}")
+    app = make_app()
 
     class Server(uvicorn.Server):
         """uvicorn would raise the signal again once it has stopped, and end the process before the log is closed."""
@@ -85,7 +108,7 @@ def run(engine: Engine, config: ServerConfig, tell: Callable[[str], None] = lamb
     server.run(sockets=[listening])
     if not server.started:
         raise PenchantError("the server could not start; the line above says why")
-    return bool(app.state.service.tasks.running)
+    return app
 
 
 def _listen(config: ServerConfig) -> socket.socket:
