@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from penchant.clock import parse_moment
+from penchant.collect.toml_text import parse_toml
 from penchant.domain.event import PAYLOAD_FIELDS
 from penchant.errors import ConfigError, SourceError
 
@@ -353,14 +353,7 @@ class Mapping(_Strict):
     @classmethod
     def parse(cls, text: str, where: str = "mapping") -> Mapping:
         """Return the mapping that a TOML text says; ``where`` names it in errors."""
-        try:
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{where} is not TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(step) for step in first["loc"]) or "as a whole"
-            raise ConfigError(f"{where}: {place}: {first['msg']}; see docs/reference/mapping.md") from error
+        return parse_toml(cls, text, where, "docs/reference/mapping.md")
 
     def parts(self) -> Iterator[tuple[Role, Part]]:
         """Yield ``(role, part)`` in the order in which they are read: items, topics, users, events."""

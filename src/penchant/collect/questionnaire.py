@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from penchant.collect.toml_text import parse_toml
 from penchant.domain.consent import PURPOSES, Purpose
 from penchant.errors import ConfigError, EventError, SourceError
 
@@ -136,14 +136,7 @@ class Questionnaire(_Strict):
     @classmethod
     def parse(cls, text: str, where: str = "questionnaire") -> Questionnaire:
         """Return the questionnaire that a TOML text says; ``where`` names it in errors."""
-        try:
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{where} is not TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(step) for step in first["loc"]) or "as a whole"
-            raise ConfigError(f"{where}: {place}: {first['msg']}; see docs/how-to/run-a-survey.md") from error
+        return parse_toml(cls, text, where, "docs/how-to/run-a-survey.md")
 
     def events(self, user_id: str, answers: Answers, at: Any) -> tuple[list[dict[str, Any]], list[str]]:
         """Return what a user's answers say, as events, and what is wrong with the others.
