@@ -141,25 +141,19 @@ def _ask(
     """Return up to ``limit`` moments with what was known before each, and the last states of the real users asked."""
     asked: list[_Asked] = []
     states: list[TrackerState] = []
-    users = [
-        (user_id, rows[np.argsort(batch.at[rows], kind="stable")]) for user_id, rows in _lives(batch, tracker, rng)
-    ]
+    users = [(user_id, rows) for user_id, rows in drawn_users(batch, tracker.types, rng) if rows.size >= 2]
     end = float(batch.at.max()) if len(batch) else from_s
     for number, (user_id, rows) in enumerate(users):
         if len(asked) >= limit:
             break
-        other = users[number - 1][1]
         changed = len(users) > 1 and rng.random() < CHANGED
         if changed:
-            rows = _changed(batch.at, rows, other, from_s, end, rng)
+            rows = _changed(batch.at, rows, users[number - 1][1], from_s, end, rng)
+        rows = rows[np.argsort(batch.at[rows], kind="stable")]
         state = _walk(tracker, as_one_user(batch, rows, user_id), rows, around, from_s, (number, changed), asked)
         if not changed:
             states.append(state)
     return asked[:limit], states
-
-
-def _lives(batch: EventBatch, tracker: Tracker, rng: np.random.Generator) -> list[tuple[str, IntArray]]:
-    return [(user_id, rows) for user_id, rows in drawn_users(batch, tracker.types, rng) if rows.size >= 2]
 
 
 def _changed(
@@ -173,8 +167,7 @@ def _changed(
     until = end + 1.0 if rng.random() < 0.5 else since + (end - since) * rng.uniform(0.1, 0.6)
     away = (at[other] >= since) & (at[other] < until)
     here = (at[mine] < since) | (at[mine] >= until)
-    rows = np.concatenate([mine[here], other[away]])
-    return rows[np.argsort(at[rows], kind="stable")]
+    return np.concatenate([mine[here], other[away]])
 
 
 def _walk(

@@ -20,7 +20,7 @@ def crowd_at(ledger: Ledger, at: float, n_topics: int) -> Crowd:
     """Return what everybody does at a moment, over the first so many topics."""
     # Up to the beginning of the day, as it was learned from: within a day the counts of few hours would say too much.
     begin = day_of(at) * DAY_S - 1e-6
-    trends = [_sized(ledger.population("topic_population", begin, days), n_topics) for days in TREND_DAYS]
+    trends = [sized(ledger.population("topic_population", begin, days), n_topics) for days in TREND_DAYS]
     return Crowd(np.stack(trends), _any(ledger.parents(at, n_topics)))
 
 
@@ -42,5 +42,6 @@ def _any(parents: Int32Array) -> Int32Array | None:
     return parents if (parents >= 0).any() else None
 
 
-def _sized(counts: FloatArray, size: int) -> FloatArray:
+def sized(counts: FloatArray, size: int) -> FloatArray:
+    """Return counts of exactly ``size``: the vocabulary may have grown between two looks."""
     return counts[:size] if counts.size >= size else np.concatenate([counts, np.zeros(size - counts.size)])

@@ -23,7 +23,7 @@ from penchant.errors import ConfigError
 from penchant.interest.models import MODELS
 from penchant.interest.statements import Standing, StatementsConfig, apply_statements, standing
 from penchant.interest.taste import read_taste, taste_reader
-from penchant.loop.crowd import crowd_at
+from penchant.loop.crowd import crowd_at, sized
 from penchant.loop.fold import Ledger
 from penchant.loop.interests import said_by
 from penchant.loop.model_source import ModelSource, model_source
@@ -183,7 +183,7 @@ class Recommender:
             size = since.size
         counted = ledger.population("topic_population", at, tracker.config.population_half_life_days)
         n_topics = item_topics.shape[1]
-        reading = tracker.read(state, at, _fit(counted, n_topics), context, crowd_at(ledger, at, n_topics))
+        reading = tracker.read(state, at, sized(counted, n_topics), context, crowd_at(ledger, at, n_topics))
         said = said_by(ledger, user_id, at)
         parents = ledger.parents(at, item_topics.shape[1])
         reading = apply_statements(reading, said, at, self._statements, parents)
@@ -209,7 +209,7 @@ class Recommender:
             history=history,
             reading=reading,
             taste=taste_reader(history, at),
-            popularity=lambda half_life: _fit(ledger.population("item_population", at, half_life), size),
+            popularity=lambda half_life: sized(ledger.population("item_population", at, half_life), size),
             item_topics=item_topics,
             topic_items=topic_items,
             since=since,
@@ -393,8 +393,3 @@ def _why_not(query: Query, item: int, liking: Mapping[str, float]) -> str:
         return "it has no topics, no buyers in common with your items, and is not popular"
     topic = max(liking, key=lambda name: liking[name])
     return f"{topic} is {liking[topic]:.1%} of what comes next for you (the first topic is {best:.1%}), and others lead in it"
-
-
-def _fit(values: Any, size: int) -> Any:
-    """Return an array of exactly ``size``: the vocabulary may have grown between two looks."""
-    return values[:size] if values.size >= size else np.concatenate([values, np.zeros(size - values.size)])

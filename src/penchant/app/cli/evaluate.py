@@ -31,6 +31,8 @@ SeenRule = Annotated[
     Literal["auto", "allow", "exclude", "both"],
     typer.Option("--seen", help="May come what the user dealt with? auto: where people repeat; both: two tables."),
 ]
+ListLength = Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)]
+TestShare = Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)]
 MaxUsers = Annotated[int | None, typer.Option("--max-users", help="Ask a random sample of users.", min=2)]
 
 
@@ -46,8 +48,8 @@ def ranking(
             help="Ask once at the cut, or before every moment after it, or for everybody's last item (leaks the future).",
         ),
     ] = "global_time",
-    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
-    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    n: ListLength = 10,
+    test: TestShare = 0.1,
     max_users: MaxUsers = None,
     keep_users: KeepUsers = None,
     models: Models = "all",
@@ -69,8 +71,8 @@ def cold(
     data_name: DataName = "completejourney",
     folder: Folder = None,
     mapping: MappingFile = None,
-    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
-    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    n: ListLength = 10,
+    test: TestShare = 0.1,
     max_users: Annotated[int, typer.Option("--max-users", help="New users at most.", min=2)] = 300,
     keep_users: KeepUsers = None,
     models: Models = "all",
@@ -94,8 +96,8 @@ def generalise(
     protocol: Annotated[
         Literal["global_time", "replay", "leave_one_out"], typer.Option("--protocol", help="As for ranking.")
     ] = "global_time",
-    n: Annotated[int, typer.Option("-n", help="Length of the lists.", min=1)] = 10,
-    test: Annotated[float, typer.Option(help="Share of the events after the cut.", min=0.001, max=0.9)] = 0.1,
+    n: ListLength = 10,
+    test: TestShare = 0.1,
     max_users: MaxUsers = None,
     keep_users: KeepUsers = None,
     models: Models = "all",
