@@ -50,12 +50,15 @@ class Simulated:
         from penchant.app.dashboard.page import register
 
         await self.service.start()
+        ours = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "penchant"}
         try:
             async with user_simulation() as user:
                 register(self.service, Sessions(self.service))
                 await user.open(f"/?{query}")
                 await script(user, self.service)
         finally:
+            # The simulation forgets the modules of its pages and all above them; other tests hold on to their objects.
+            sys.modules.update(ours)
             await self.service.stop()
 
 
